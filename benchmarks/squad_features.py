@@ -150,7 +150,7 @@ def main() -> None:
 
 def _fresh(questions: Sequence[Any]) -> list[Any]:
     """Copies of the questions whose passages have not been split into words yet."""
-    from bertkit.tasks.squad.questions import Passage, Question
+    from bertkit.tasks.squad.question import Passage, Question
 
     passages: dict[int, Passage] = {}
     return [

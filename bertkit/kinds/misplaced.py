@@ -43,7 +43,8 @@ _USUAL = {
     TEXT: _SENTENCES,
     VOCABULARY: _TOKENS,
     CHECKPOINT: _RUN,
-    QUESTIONS: "SQuAD's files are JSON; `bertkit finetune` takes tables of texts and labels",
+    QUESTIONS: "questions stand in SQuAD's JSON, in JSON lines or in Parquet; texts with labels"
+    " are for `bertkit finetune`",
     SETTINGS: "give a YAML file with settings by name",
 }
 

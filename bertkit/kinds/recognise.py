@@ -122,7 +122,8 @@ def _is_text(head: bytes) -> bool:
 
 
 def _kind_of_json(head: bytes) -> Kind | None:
-    if b'"paragraphs"' in head and b'"qas"' in head:
+    rows = all(f'"{key}"'.encode() in head for key in ("question", "context", "answer_start"))
+    if rows or (b'"paragraphs"' in head and b'"qas"' in head):
         return Kind(QUESTIONS, "a SQuAD file of questions")
     first = head.lstrip().partition(b"\n")[0]
     if b'"input_ids"' in first:

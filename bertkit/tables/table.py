@@ -1,19 +1,20 @@
-"""Reads whole tables of examples: CSV and TSV, JSON lines and arrays, Parquet."""
+"""Reads whole tables of examples: CSV and TSV, JSON lines and arrays, Parquet and Arrow."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertkit.codecs.json_lines import parse_json
 from bertkit.codecs.packed_stream import decompression_errors, unpacked
 from bertkit.errors import DataError, shortened
-from bertkit.optional import require
 from bertkit.storage.files import open_binary
+from bertkit.tables.arrow import is_column_file, read_column_file
 from bertkit.tables.csv_rows import Damaged, cut_rows
+from bertkit.tables.files import table_files
 from bertkit.text.encoding import not_utf8
 
 Header = bool | Callable[[Sequence[str]], bool]
@@ -31,12 +32,14 @@ class Row:
     """A row of a table.
 
     Attributes:
-        line: where it begins, from 1; of Parquet its number, from 1.
+        line: where it begins, from 1; of Parquet and Arrow its number, from 1.
         values: one per column; None where there is none.
+        path: of its file, where the table has several.
     """
 
     line: int
     values: Sequence[Any]
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,20 +47,28 @@ class Table:
     """A table in memory.
 
     Attributes:
-        path: of its file.
+        path: of its file, as given.
         names: of the columns; empty where it has no header.
         width: number of columns.
         rows: in their order.
+        classes: column → names of the numbers in it, from 0, where the file notes them, as those
+            of `datasets` do.
     """
 
     path: str
     names: Sequence[str]
     width: int
     rows: Sequence[Row]
+    classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def place(self, row: Row) -> str:
         """Where a row is, for messages."""
-        return f"{self.path}:{row.line}"
+        return f"{row.path or self.path}:{row.line}"
+
+    def records(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(place, column → value) of every row."""
+        for row in self.rows:
+            yield self.place(row), dict(zip(self.names, row.values, strict=True))
 
     def column(self, name: str, flag: str) -> int:
         """The number of a column, from 0, by its name or by its number from 1.
@@ -85,10 +96,10 @@ class Table:
 def read_table(
     path: str, *, header: Header = True, quoting: str = "auto", ragged: list[str] | None = None
 ) -> Table:
-    """Read a file of any of these forms, packed or not.
+    """Read a table of any of these forms, packed or not; several files as one.
 
     Args:
-        path: local or remote.
+        path: local or remote; see `bertkit.tables.files.table_files`.
         header: the first row of CSV or TSV has the names of the columns; or a function of it
             that tells so.
         quoting: of CSV and TSV: `csv` takes quotation marks around fields away, `none` takes
@@ -96,12 +107,38 @@ def read_table(
         ragged: takes the places of rows with another number of fields, which are left out.
 
     Raises:
-        DataError: cannot be read, not UTF-8, empty, or a row of another width; names the line.
-        MissingDependencyError: Parquet without pyarrow.
+        DataError: cannot be read, not UTF-8, empty, a row of another width, or files with other
+            columns; names the line.
+        MissingDependencyError: Parquet and Arrow without pyarrow.
     """
+    files = table_files(path)
+    parts = [_read_file(name, header=header, quoting=quoting, ragged=ragged) for name in files]
+    return parts[0] if len(parts) == 1 else _joined(path, parts)
+
+
+def _joined(path: str, parts: Sequence[Table]) -> Table:
+    """Several files as one table, with the columns of the first one in its order."""
+    first = parts[0]
+    rows = []
+    for part in parts:
+        if sorted(part.names) != sorted(first.names) or part.width != first.width:
+            raise DataError(
+                f"{part.path} has other columns than {first.path}: {part.shown()}",
+                "files of one table have the same columns",
+            )
+        if part.classes != first.classes:
+            raise DataError(f"{part.path} has other names of labels than {first.path}")
+        order = [list(part.names).index(name) for name in first.names]
+        for row in part.rows:
+            values = [row.values[number] for number in order] if order else row.values
+            rows.append(Row(row.line, values, part.path))
+    return replace(first, path=path, rows=rows)
+
+
+def _read_file(path: str, *, header: Header, quoting: str, ragged: list[str] | None) -> Table:
+    if is_column_file(path):
+        return _columns(path)
     kind = Path(path).suffixes[-2:] if path.endswith(_PACKED) else Path(path).suffixes[-1:]
-    if kind[:1] in ([".parquet"], [".pq"]):
-        return _parquet(path)
     text = _text(path)
     first = text.lstrip()[:1]
     if kind[:1] in ([".jsonl"], [".ndjson"], [".json"]) or first == "{":
@@ -235,17 +272,11 @@ def _json_lines(path: str, text: str) -> Iterator[tuple[int, Any]]:
             yield number, parse_json(line, f"{path}:{number}", _OBJECTS)
 
 
-def _parquet(path: str) -> Table:
-    parquet = require("pyarrow.parquet", "reading Parquet", extra="parquet")
-    try:
-        with open_binary(path) as stream:
-            table = parquet.read_table(stream)
-    except DataError:
-        raise
-    except Exception as error:  # pyarrow's own kinds
-        raise DataError(f"{path}: not a complete Parquet file: {error}") from error
-    columns = [column.to_pylist() for column in table.columns]
-    rows = [Row(number, values) for number, values in enumerate(zip(*columns, strict=True), 1)]
+def _columns(path: str) -> Table:
+    found = read_column_file(path)
+    rows = [
+        Row(number, values) for number, values in enumerate(zip(*found.columns, strict=True), 1)
+    ]
     if not rows:
         raise _no_rows(path)
-    return Table(path, list(table.column_names), len(columns), rows)
+    return Table(path, found.names, len(found.names), rows, found.classes)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,14 +19,21 @@ from bertkit.corpus.cleaning.kernels.scan import FIRST_WORD, WORDS, room_for, sc
 from bertkit.corpus.cleaning.scratch import Scratch
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import Document, Rejected
-from bertkit.corpus.extraction.part import documents_of, form_of
-from bertkit.corpus.raw_file import head_of, open_source
+from bertkit.corpus.extraction.part import documents_of
+from bertkit.corpus.forms.detect import recognised
+from bertkit.corpus.raw_file import RawFile, head_of, open_source
 from bertkit.corpus.sentences import split_lines
 from bertkit.errors import DataError
+from bertkit.tables.table import read_table
 
 # A text of fewer words is not looked for: it may stand anywhere.
 FEWEST = 8
 _HEAD = 4096
+_PARAGRAPHS = "paragraphs"  # of an article in SQuAD's own files
+# Forms whose rows are read whole, with all texts in them.
+_TABLES = ("jsonl", "csv", "parquet", "arrow")
+_JSON = "json"
+_MISSED = "no text of an evaluation set may be missed: mend the file"
 
 
 class EvaluationNgrams(NamedTuple):
@@ -119,56 +127,92 @@ def words_of(text: str) -> np.ndarray:
 
 
 def evaluation_texts(path: str) -> Iterator[tuple[str, str]]:
-    """(name, text) of every passage and question of a SQuAD file, or document of another file.
+    """(name, text) of what an evaluation set holds.
+
+    Of a SQuAD file every passage and question, of a table every text in its rows, of another file
+    every document.
 
     Raises:
         DataError: it cannot be read; or JSON of another kind.
     """
-    if _is_squad(path):
-        yield from _squad_texts(path)
+    head = head_of(path, _HEAD).lstrip(b"\xef\xbb\xbf \t\r\n")
+    content = _json_object(path, head)
+    if content is not None:
+        yield from _texts_of_object(path, content)
         return
     # Sentences are lines: nothing depends on where they end. Plain text is many texts, with
     # blank lines between them: one of its paragraphs may be a question, too short to be found.
     config = ExtractConfig(splitter="lines")
-    if form_of(path, config).name == forms.FALLBACK.name:
+    form = recognised(RawFile.of(path)).form.name
+    if form in _TABLES or (form == _JSON and head.startswith(b"[")):
+        yield from _texts_of_rows(read_table(path).records())
+        return
+    if form == forms.FALLBACK.name:
         config = replace(config, form="documents")
     for found in documents_of(path, config, split_lines):
         if isinstance(found, Rejected):
-            raise DataError(
-                f"--against: {found.id}: {found.reason}",
-                "no text of an evaluation set may be missed: mend the file",
-            )
+            raise DataError(f"--against: {found.id}: {found.reason}", _MISSED)
         if isinstance(found, Document) and found.sentences:
             yield found.id, " ".join(found.sentences)
 
 
-def _is_squad(path: str) -> bool:
-    """True for one JSON object per file; the objects of JSON lines are no SQuAD files."""
-    name = path.lower()
-    for ending in (".gz", ".bz2", ".xz"):
-        name = name.removesuffix(ending)
-    head = head_of(path, _HEAD).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if not head.startswith(b"{"):
-        return False
-    return name.endswith(".json") or re.match(rb'\{\s*"(data|version)"', head) is not None
+def _texts_of_rows(rows: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Every text in (place, row): both of a pair, passage and question, answers in a list."""
+    for place, row in rows:
+        texts = list(_texts_in(row, place))
+        if not texts:
+            raise DataError(f"--against: {place}: no text", _MISSED)
+        yield from texts
 
 
-def _squad_texts(path: str) -> Iterator[tuple[str, str]]:
-    place = path
+def _texts_in(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _texts_in(part, f"{name}, {key}")
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts_in(part, name)
+
+
+def _json_object(path: str, head: bytes) -> dict[str, Any] | None:
+    """The content of a file that is one JSON object; each of JSON lines is one of many."""
+    named = ".json" in Path(path.lower()).suffixes[-2:]
+    if not head.startswith(b"{") or not (named or re.match(rb'\{\s*"(data|version)"', head)):
+        return None
     try:
         with open_source(path) as stream:
-            content = json.loads(stream.read().decode("utf-8"))
+            return dict(json.loads(stream.read().decode("utf-8-sig")))
+    except json.JSONDecodeError:
+        return None
+    except ValueError as error:
+        raise _not_squad(path, error) from error
+
+
+def _texts_of_object(path: str, content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Of SQuAD's own file, or of rows under `data`."""
+    data = content.get("data")
+    if isinstance(data, list) and data and isinstance(data[0], dict) and _PARAGRAPHS not in data[0]:
+        yield from _texts_of_rows((f"{path}: row {n}", row) for n, row in enumerate(data, 1))
+        return
+    place = path
+    try:
         for article in content["data"]:
-            for number, paragraph in enumerate(article["paragraphs"]):
+            for number, paragraph in enumerate(article[_PARAGRAPHS]):
                 place = f"{path}: {article.get('title', 'article')}, paragraph {number}"
                 yield place, _text(paragraph["context"])
                 for question in paragraph["qas"]:
                     yield f"{place}, question {question['id']}", _text(question["question"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise DataError(
-            f"{place}: not of SQuAD's form: {type(error).__name__} {error}",
-            "--against takes SQuAD files, text, JSON lines (name them .jsonl) and sentence files",
-        ) from error
+        raise _not_squad(place, error) from error
+
+
+def _not_squad(place: str, error: Exception) -> DataError:
+    return DataError(
+        f"{place}: not of SQuAD's form: {type(error).__name__} {error}",
+        "--against takes SQuAD files, tables, JSON lines (name them .jsonl), and text",
+    )
 
 
 def _text(value: Any) -> str:

@@ -67,8 +67,8 @@ class CleanConfig:
     )
     seed: int = setting(12345, "Seed of the permutations.", minimum=0, group=QUALITY)
     against: list[str] = setting(
-        help="Evaluation text that no document should hold: SQuAD files (passages and "
-        "questions), text, JSON lines, sentence files; files, globs or folders. Repeatable.",
+        help="Evaluation text that no document should hold: SQuAD files, tables (every text "
+        "in a row), text, sentence files; files, globs or folders. Repeatable.",
         factory=list,
         group=DATA,
         first=True,

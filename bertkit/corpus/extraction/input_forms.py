@@ -7,7 +7,6 @@ dataset_info.json) without one; the manifest counts both.
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 from collections.abc import Sequence
@@ -21,9 +20,9 @@ from bertkit.corpus.extraction.part import detection_of, raw_file
 from bertkit.corpus.forms.detect import CODE
 from bertkit.corpus.forms.form import Form
 from bertkit.corpus.raw_file import encoding_of
-from bertkit.errors import DataError, NotTextError, UsageError
-from bertkit.storage.files import file_state, is_remote, read_json
+from bertkit.errors import NotTextError, UsageError
 from bertkit.storage.folder_walk import METADATA, describes_data_set
+from bertkit.tables.files import listed_in_state
 
 # These are documents, unless other files show that the folder is a data set.
 _ABOUT = re.compile(
@@ -159,27 +158,11 @@ def _left_out_by_name(path: str, found: InputForms) -> bool:
     if describes_data_set(name):
         found.leave_out(path, METADATA, "describes a data set")
         return True
-    listed = _listed_beside(path.rpartition("/")[0]) if name.endswith(".arrow") else None
+    listed = listed_in_state(path.rpartition("/")[0]) if name.endswith(".arrow") else None
     if listed is not None and name not in listed:
         found.leave_out(path, STALE, "the data set's state.json does not list it")
         return True
     return False
-
-
-def _listed_beside(folder: str) -> frozenset[str] | None:
-    """The files that make up a data set of `save_to_disk`; None where there is none."""
-    path = os.path.join(folder, "state.json")
-    if is_remote(folder) or not os.path.isfile(path):
-        return None
-    return _listed(path, file_state(path))
-
-
-@functools.lru_cache(maxsize=64)
-def _listed(path: str, state: tuple[str, int, int]) -> frozenset[str] | None:
-    try:
-        return frozenset(str(entry["filename"]) for entry in read_json(path)["_data_files"])
-    except (DataError, LookupError, TypeError):
-        return None
 
 
 def _leave_out_about(

@@ -51,8 +51,18 @@ def detect(file: RawFile, options: ReadOptions | None = None) -> Detection:
 
     Raises:
         DataError: unreadable, or neither of a known form nor plain text; says what it looks
-            like and what to do.
+            like and what to do; or no known key or column holds its text.
     """
+    found = recognised(file)
+    if found.form.describe is None:
+        return found
+    text = as_utf8(file.head(HEAD), encoding_of(file))
+    more = found.form.describe(file, text, options or ReadOptions()) if text.strip() else ""
+    return Detection(found.form, ", ".join(filter(None, (found.reason, more))))
+
+
+def recognised(file: RawFile) -> Detection:
+    """`detect`, whatever holds the text of the file."""
     head = file.head(HEAD)
     text = as_utf8(head, encoding_of(file))
     refuse_zipped_document(file, head)
@@ -63,9 +73,6 @@ def detect(file: RawFile, options: ReadOptions | None = None) -> Detection:
     if found is None:
         refuse_foreign(file, head, text)
         found = _by_ending(file) or Detection(forms.FALLBACK, _looks_like(text))
-    if found.form.describe is not None and text.strip():
-        more = found.form.describe(file, text, options or ReadOptions())
-        return Detection(found.form, ", ".join(filter(None, (found.reason, more))))
     return found
 
 

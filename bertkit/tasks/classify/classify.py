@@ -23,6 +23,7 @@ from bertkit.tasks.classify.metrics import (
 )
 from bertkit.tasks.classify.text_task import TextTask
 from bertkit.tasks.finetuning.labels import given_labels
+from bertkit.tasks.finetuning.open import Opened
 from bertkit.tasks.finetuning.review import Tables
 from bertkit.tasks.finetuning.samples import Sample
 
@@ -36,10 +37,12 @@ class ClassifyTask(TextTask[ClassifyConfig]):
 
     name = "classify"
 
+    def __init__(self, opened: Opened[ClassifyConfig]) -> None:
+        super().__init__(opened)
+        self.labels = given_labels(self.config.labels, at_least=1 if self.config.multi_label else 2)
+
     def settle(self) -> None:
         """The labels: given, GLUE's, of the training file, or of the checkpoint."""
-        given = self.config.labels
-        self.labels = given_labels(given, at_least=1 if self.config.multi_label else 2)
         if not self.labels:
             self.labels = self._known_labels()
         elif self.config.trains:
@@ -53,13 +56,19 @@ class ClassifyTask(TextTask[ClassifyConfig]):
         self.metrics = SCORES_OF_SEVERAL if config.multi_label else single
         self._weights = class_weights(config, self.labels, self._training_targets())
 
+    def takes_names(self, names: Sequence[str]) -> bool:
+        """Where the labels are not known otherwise, or are some of these."""
+        glue = self.config.glue
+        known = self.labels or (GLUE[glue].labels if glue else ())
+        return not known or not set(names).isdisjoint(known)
+
     def _known_labels(self) -> list[str]:
         config = self.config
         if not config.trains:
             return self._labels_of_start()
         if config.glue:
             return list(GLUE[config.glue].labels)
-        return settled_labels(self.train_examples, config)
+        return settled_labels(self.train_examples, config, self.reader.classes)
 
     def _training_targets(self) -> list[Any]:
         """All of them, so that what is wrong with one is told before any work."""

@@ -134,7 +134,8 @@ class ClassifyConfig(TableConfig):
     labels: list[str] = setting(
         factory=list,
         help="The labels in their order, or @FILE with one a line; by default those of the"
-        " training file, sorted. The second of two is the positive one of F1; repeatable.",
+        " training file, sorted, or as it notes them. The second of two is the positive one of"
+        " F1; repeatable.",
         group=TASK,
         metavar="NAME",
         example="positive",

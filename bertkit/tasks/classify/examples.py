@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bertkit import log
 from bertkit.errors import DataError
+from bertkit.tables.arrow import named
 from bertkit.tables.table import Header, Row, Table, read_table
 from bertkit.tasks.classify import glue
 from bertkit.tasks.classify.config import NONE, TableConfig
@@ -116,6 +117,10 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def _never(names: Sequence[str]) -> bool:
+    return False
+
+
 class ExampleReader:
     """Reads tables by the settings.
 
@@ -124,13 +129,18 @@ class ExampleReader:
 
     Attributes:
         columns: in which the examples of the first file are; None before.
+        classes: names of the labels of the last file, in the order of its numbers; empty where
+            it notes none, or they were not taken.
     """
 
     def __init__(self, config: TableConfig) -> None:
         self._config = config
         self.columns: Columns | None = None
+        self.classes: Sequence[str] = ()
 
-    def read(self, path: str, use: str) -> list[Example]:
+    def read(
+        self, path: str, use: str, takes_names: Callable[[Sequence[str]], bool] = _never
+    ) -> list[Example]:
         """The examples of a file.
 
         Of GLUE's own files, as everybody has it, rows of a training file that are cut or hold
@@ -139,6 +149,8 @@ class ExampleReader:
         Args:
             path: of the table.
             use: `train`, `eval` or `predict`, whose rows need no label.
+            takes_names: tells of the names that a file notes for its numbers whether the labels
+                are these names.
 
         Raises:
             DataError: no such column, a row without text, without its partner or label; names
@@ -161,7 +173,8 @@ class ExampleReader:
                 f"{path}: which column is the label? It has {table.shown()}",
                 "name it: --label-column",
             )
-        cut = _Cut(table, columns, labelled=labelled, empty=own)
+        self.classes = _classes(table, columns, takes_names) if labelled else ()
+        cut = _Cut(table, columns, labelled=labelled, empty=own, classes=self.classes)
         found = [cut.example(row) for row in table.rows[: config.limit or None]]
         if may_cut is not None:
             left_out += [e.place for e in found if not e.text or e.pair == ""]
@@ -172,11 +185,30 @@ class ExampleReader:
         return found
 
 
+def _classes(
+    table: Table, columns: Columns, takes_names: Callable[[Sequence[str]], bool]
+) -> Sequence[str]:
+    """Names of the numbers in the column of labels, where they are to be taken."""
+    if len(columns.labels) != 1 or not table.classes:
+        return ()
+    column = table.column(columns.labels[0], "--label-column")
+    names = table.classes.get(table.names[column], ())
+    return names if names and takes_names(names) else ()
+
+
 class _Cut:
     """Takes an example out of a row."""
 
-    def __init__(self, table: Table, columns: Columns, *, labelled: bool, empty: bool) -> None:
-        self._table, self._names, self._empty = table, columns, empty
+    def __init__(
+        self,
+        table: Table,
+        columns: Columns,
+        *,
+        labelled: bool,
+        empty: bool,
+        classes: Sequence[str],
+    ) -> None:
+        self._table, self._names, self._empty, self._classes = table, columns, empty, classes
         self._text = table.column(columns.text, "--text-column")
         self._pair = table.column(columns.pair, "--pair-column") if columns.pair else None
         labels = columns.labels if labelled else ()
@@ -204,6 +236,8 @@ class _Cut:
         names = self._names.labels
         if len(names) == 1:
             value = row.values[self._labels[0]]
+            if self._classes:
+                value = named(value, self._classes, place)
             if value is None or value == "":
                 raise DataError(
                     f"{place}: {names[0]} is empty: there is no label",

@@ -72,13 +72,17 @@ def require_several(examples: Sequence[Example], config: ClassifyConfig) -> Coun
     return counts
 
 
-def settled_labels(examples: Sequence[Example], config: ClassifyConfig) -> list[str]:
-    """The labels of the training file, sorted.
+def settled_labels(
+    examples: Sequence[Example], config: ClassifyConfig, classes: Sequence[str] = ()
+) -> list[str]:
+    """The labels of the training file: in the order that it notes (`classes`), or sorted.
 
     Raises:
         DataError: see `require_several`.
     """
     counts = require_several(examples, config)
+    if classes:
+        return list(classes)
     whole = all(name.lstrip("+-").isdecimal() for name in counts)
     return sorted(counts, key=int) if whole else sorted(counts)
 
@@ -89,7 +93,7 @@ def numbers(example: Example, ids: Mapping[str, int], config: ClassifyConfig) ->
     Raises:
         DataError: a label that is not known; names the place.
     """
-    names = label_names(example, config)
+    names = [_numbered(name, ids, config) for name in label_names(example, config)]
     unknown = next((name for name in names if name not in ids), None)
     if unknown is not None:
         known = ", ".join(list(ids)[:_SHOWN]) + (", ..." if len(ids) > _SHOWN else "")
@@ -102,6 +106,13 @@ def numbers(example: Example, ids: Mapping[str, int], config: ClassifyConfig) ->
     found = np.zeros(len(ids), np.float32)
     found[[ids[name] for name in names]] = 1.0
     return found
+
+
+def _numbered(name: str, ids: Mapping[str, int], config: ClassifyConfig) -> str:
+    """A label; of a number from 0 the name that `--labels` gives it, where no label is a number."""
+    if name in ids or not config.labels or not name.isdecimal() or int(name) >= len(ids):
+        return name
+    return name if any(map(str.isdecimal, ids)) else list(ids)[int(name)]
 
 
 def class_weights(

@@ -64,6 +64,10 @@ class TextTask(FinetuneTask[T, Example]):
     def submitted(self, answer: Mapping[str, Any]) -> str:
         """A prediction as GLUE's leaderboard takes it."""
 
+    def takes_names(self, names: Sequence[str]) -> bool:
+        """Whether labels are names that a file notes for its numbers, and not the numbers."""
+        return False
+
     @abstractmethod
     def head_facts(self) -> dict[str, Any]:
         """Entries of config.json that tell what the outputs mean."""
@@ -74,7 +78,7 @@ class TextTask(FinetuneTask[T, Example]):
 
     def read(self, path: str, use: str) -> list[Example]:
         """The rows of a table; the labels of those to score on must be known."""
-        found = self.reader.read(path, use)
+        found = self.reader.read(path, use, self.takes_names)
         if use == "train":
             self._remember_columns()
         if use == "eval":

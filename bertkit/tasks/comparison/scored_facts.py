@@ -7,14 +7,10 @@ from typing import Any
 
 from bertkit.codecs.strict_json import json_text
 from bertkit.model.checkpoints.run_state import BEST, STATE, read_state
-from bertkit.storage.files import is_remote, sha256_of, write_text
+from bertkit.storage.files import write_text
+from bertkit.tables.files import local_digest
 from bertkit.tasks.comparison.scored_run import SCORED
 from bertkit.train.checkpoints.checkpoint import latest
-
-
-def content_of(file: str) -> str:
-    """SHA-256 of a file that was scored on; empty where it is not on this machine."""
-    return sha256_of(file) if not is_remote(file) and Path(file).is_file() else ""
 
 
 def begun_from(checkpoint: str | Path | None) -> dict[str, Any]:
@@ -54,6 +50,6 @@ def write_scored(
         eval_file: what was scored on.
         facts: `task`, `metric` and `examples`.
     """
-    file = {"eval_file": eval_file, "eval_sha256": content_of(eval_file)}
+    file = {"eval_file": eval_file, "eval_sha256": local_digest(eval_file)}
     values = facts | file | begun_from(checkpoint)
     write_text(Path(folder) / SCORED, json_text(values, indent=1) + "\n")

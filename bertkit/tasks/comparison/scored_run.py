@@ -12,7 +12,8 @@ from typing import Any
 from bertkit.configuration.config import flatten, load_yaml
 from bertkit.configuration.settings import FIXED, default_values, resume_rules
 from bertkit.errors import BertkitError, DataError
-from bertkit.storage.files import is_remote, read_json, sha256_of
+from bertkit.storage.files import read_json
+from bertkit.tables.files import local_digest, stem_of
 from bertkit.tasks import registry
 from bertkit.tasks.comparison.units import SQUAD, scores_in_percent
 from bertkit.train.run_files import CONFIG
@@ -110,7 +111,7 @@ def _by_file(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def scores_prefix(file: str) -> str:
     """What the names of scores begin with, of further files of a run that scores several."""
-    return f"{Path(file).name.partition('.')[0]}/"
+    return f"{stem_of(file)}/"
 
 
 def _run(
@@ -188,7 +189,5 @@ def _object(path: Path) -> dict[str, Any]:
     return dict(values)
 
 
-@cache
-def _digest(path: str) -> str:
-    """Of a file, if it is still there."""
-    return sha256_of(path) if path and not is_remote(path) and Path(path).is_file() else ""
+# Of a file, if it is still there.
+_digest = cache(local_digest)

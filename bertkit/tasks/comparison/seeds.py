@@ -15,8 +15,8 @@ from bertkit.backends.process_group import Topology
 from bertkit.codecs.strict_json import json_text
 from bertkit.configuration.config import Resolved, as_dict
 from bertkit.errors import BertkitError, ConfigError, UsageError
-from bertkit.storage.files import sha256_of
 from bertkit.storage.folder_lock import locked_folder
+from bertkit.tables.files import local_digest
 from bertkit.tasks.comparison.results import Comparison
 from bertkit.tasks.comparison.scored_run import NotScoredError, ScoredRun, read_scored
 from bertkit.tasks.comparison.seed_runs import compare_seeds
@@ -151,7 +151,7 @@ def _inputs(config: Any) -> str:
     for name in _FILES:
         given = values.get(name) or []
         for path in [given] if isinstance(given, str) else given:
-            values[f"sha256 of {path}"] = sha256_of(path) if Path(path).is_file() else ""
+            values[f"sha256 of {path}"] = local_digest(path)
     return hashlib.sha256(json_text(values, sort_keys=True).encode()).hexdigest()
 
 

@@ -20,7 +20,8 @@ from bertkit.model.checkpoints.run_state import BEST, STATE, read_best
 from bertkit.report.measures import scores_as_text
 from bertkit.report.trackers import make_trackers
 from bertkit.storage.files import write_text
-from bertkit.tasks.comparison.scored_facts import begun_from, content_of
+from bertkit.tables.files import local_digest
+from bertkit.tasks.comparison.scored_facts import begun_from
 from bertkit.tasks.comparison.scored_run import scores_prefix
 from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.finetuning.open import open_run
@@ -296,7 +297,7 @@ def _write_scores(
     start: Path | None = None,
 ) -> None:
     """Write `scores.json`: the scores, and what they are of; `start` is the model's checkpoint."""
-    shas = [content_of(path) for path in config.eval_file]
+    shas = [local_digest(path) for path in config.eval_file]
     # Of the run that trained the model, where this call did not.
     trained = {"encoder": name_of(config.init_checkpoint or "") or None, "seed": config.seed}
     if not config.trains and start is not None:

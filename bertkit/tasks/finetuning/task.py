@@ -32,7 +32,7 @@ from bertkit.model.checkpoints.loading import LoadReport, config_beside, load_in
 from bertkit.model.checkpoints.run_state import BEST
 from bertkit.model.config import read_config
 from bertkit.model.model_types import LABEL_HEAD, POOLER, PRETRAINING_HEADS
-from bertkit.storage.files import sha256_of
+from bertkit.tables.files import digest_of_table, stem_of
 from bertkit.tasks.finetuning.best import BestModel
 from bertkit.tasks.finetuning.config import FinetuneConfig, used_with
 from bertkit.tasks.finetuning.filling import filling_of
@@ -211,7 +211,7 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
     def predictions_file(self, path: str, ending: str) -> Path:
         """Where the predictions for a file go: `predictions.jsonl`, or one file for each."""
         several = len(self.config.predict_file) > 1
-        name = f"predictions-{Path(path).name.partition('.')[0]}" if several else "predictions"
+        name = f"predictions-{stem_of(path)}" if several else "predictions"
         return Path(self.config.output) / f"{name}{ending}"
 
     def facts_of_start(self) -> dict[str, Any]:
@@ -244,8 +244,8 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
         return used_with(self.config, self.config.of_the_run)
 
     def digest_of(self, path: str) -> str:
-        """Digest of what a file of examples holds."""
-        return sha256_of(path)
+        """Digest of what a file of examples, or several of them as one, holds."""
+        return digest_of_table(path)
 
     def training_data(self, adapter: Adapter) -> TrainingData:
         """The training samples, of which this process takes its part of every step."""

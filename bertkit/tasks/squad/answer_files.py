@@ -21,7 +21,7 @@ from bertkit.tasks.squad.batches import WindowBatcher
 from bertkit.tasks.squad.config import AnswerConfig
 from bertkit.tasks.squad.decode import Decoder, Predictions, Scores
 from bertkit.tasks.squad.features import Window
-from bertkit.tasks.squad.questions import Question
+from bertkit.tasks.squad.question import Question
 from bertkit.tasks.squad.review import review, write_review
 from bertkit.tasks.squad.score import score
 from bertkit.tokenization.wordpiece import WordPieceTokenizer

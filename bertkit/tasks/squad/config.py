@@ -94,7 +94,7 @@ class SquadConfig(AnswerConfig, RunConfig):
 
     train_file: str | None = setting(
         None,
-        help="Questions to train on, SQuAD JSON.",
+        help="Questions to train on: SQuAD JSON, or rows in JSON lines, Parquet or Arrow.",
         on_resume=FREE,
         group=DATA,
         first=True,
@@ -102,7 +102,7 @@ class SquadConfig(AnswerConfig, RunConfig):
     )
     predict_file: str | None = setting(
         None,
-        help="Questions to answer, SQuAD JSON.",
+        help="Questions to answer, of the same forms.",
         on_resume=FREE,
         group=DATA,
         first=True,

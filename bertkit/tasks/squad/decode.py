@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bertkit.tasks.squad.features import Window
-from bertkit.tasks.squad.questions import Question
+from bertkit.tasks.squad.question import Question
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 
 Scores = tuple[np.ndarray, np.ndarray]

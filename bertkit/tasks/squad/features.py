@@ -16,7 +16,8 @@ import numpy as np
 
 from bertkit import log
 from bertkit.errors import ConfigError, DataError
-from bertkit.tasks.squad.questions import Passage, Question, collector_paused, split_words
+from bertkit.tasks.squad.question import Passage, Question, split_words
+from bertkit.tasks.squad.questions import collector_paused
 from bertkit.tokenization.vocabulary import CLS, SEP
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 

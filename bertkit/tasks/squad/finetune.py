@@ -23,7 +23,7 @@ from bertkit.model.model_types import SPAN_HEAD
 from bertkit.report.dllogger import JsonSummary, TrainingSummary, log_answers
 from bertkit.report.measures import scores_as_text
 from bertkit.report.trackers import make_trackers
-from bertkit.storage.files import sha256_of
+from bertkit.tables.files import digest_of_table
 from bertkit.tasks.comparison.scored_facts import write_scored
 from bertkit.tasks.comparison.scored_run import SCORED
 from bertkit.tasks.comparison.units import SQUAD
@@ -135,7 +135,7 @@ class SquadTask(TrainingTask):
         self.fingerprint = ready.fingerprint
         self.start = ready.start
         if ready.config.evaluates:
-            self.eval_fingerprint = sha256_of(str(ready.config.predict_file))
+            self.eval_fingerprint = digest_of_table(str(ready.config.predict_file))
         self.train_windows = 0
         self.vocab = vocabulary_bytes(ready.vocab.path)
         self.tokenizer = ready.facts

@@ -23,7 +23,7 @@ from bertkit.tasks.squad.decode import Predictions
 from bertkit.tasks.squad.features import WindowMaker
 from bertkit.tasks.squad.objective import SpanObjective
 from bertkit.tasks.squad.prepare import answering_plan, answering_problems
-from bertkit.tasks.squad.questions import Passage, Question
+from bertkit.tasks.squad.question import Passage, Question
 from bertkit.tokenization.wordpiece import WordPieceTokenizer
 from bertkit.train.checkpoints import checkpoint
 from bertkit.train.step_settings import chosen_precision, refuse

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from bertkit.backends.base import Adapter, Problem, StepPlan
 from bertkit.model.config import BertConfig
-from bertkit.storage.files import sha256_of
+from bertkit.tables.files import digest_of_table
 from bertkit.tasks.finetuning.open import open_settled, settled, step_plan_of, without_training
 from bertkit.tasks.squad.batches import WindowBatcher
 from bertkit.tasks.squad.config import AnswerConfig, SquadConfig
 from bertkit.tasks.squad.features import Window, WindowMaker
-from bertkit.tasks.squad.questions import Question, read_questions
+from bertkit.tasks.squad.question import Question
+from bertkit.tasks.squad.questions import read_questions
 from bertkit.tasks.squad.window_cache import cached_windows
 from bertkit.tokenization import word_length
 from bertkit.tokenization.normalisation import FLAGS
@@ -82,7 +83,7 @@ class Prepared:
             return self.windows(questions, training)
         assert self.vocab is not None
         facts = {name: getattr(config, name) for name in _DECIDES_WINDOWS}
-        facts |= {"file": sha256_of(path), "training": training}
+        facts |= {"file": digest_of_table(path), "training": training}
         if self.facts.word_length:
             facts[word_length.NAME] = self.facts.word_length
         return cached_windows(
@@ -111,7 +112,7 @@ class Prepared:
     def fingerprint(self) -> str:
         """Digest of what the training windows are made of."""
         assert self.vocab is not None
-        parts = (sha256_of(str(self.config.train_file)), self.vocab.sha256)
+        parts = (digest_of_table(str(self.config.train_file)), self.vocab.sha256)
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     def estimate(self) -> dict[str, int]:

@@ -12,7 +12,7 @@ from bertkit.codecs.strict_json import json_text
 from bertkit.errors import DataError
 from bertkit.storage.files import is_utf8, read_json, write_text
 from bertkit.tasks.finetuning.review import NAME
-from bertkit.tasks.squad.questions import Question, split_words
+from bertkit.tasks.squad.question import Question, split_words
 from bertkit.tasks.squad.score import best_of_each, exact_match, f1, f1_version_2
 
 PICTURE = "answers.png"  # that earlier versions drew

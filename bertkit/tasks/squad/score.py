@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bertkit import log
 from bertkit.errors import DataError
-from bertkit.tasks.squad.questions import Question
+from bertkit.tasks.squad.question import Question
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")

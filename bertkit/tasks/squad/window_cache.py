@@ -20,7 +20,8 @@ import numpy as np
 from bertkit import log
 from bertkit.storage.files import atomic_write
 from bertkit.tasks.squad.features import FIRST_ID, PassageTokens, Window
-from bertkit.tasks.squad.questions import Question, collector_paused
+from bertkit.tasks.squad.question import Question
+from bertkit.tasks.squad.questions import collector_paused
 from bertkit.tokenization.vocabulary import Vocab
 
 # Raise it whenever windows or the layout of the file change.

@@ -11,6 +11,7 @@ from typing import Any
 from bertkit.errors import DataError
 from bertkit.storage.files import is_utf8
 from bertkit.storage.input_files import expand_inputs
+from bertkit.tables.files import is_data_set
 from bertkit.tables.table import Row, Table, read_table
 from bertkit.tasks.finetuning.texts import is_blank
 from bertkit.text.files import open_text
@@ -175,7 +176,7 @@ class DocumentReader:
 
 def is_stories(path: str) -> bool:
     """Whether a path is a story, or a folder of them."""
-    return Path(path).is_dir() or STORY in Path(path).suffixes
+    return (Path(path).is_dir() and not is_data_set(path)) or STORY in Path(path).suffixes
 
 
 def story_files(path: str) -> list[str]:

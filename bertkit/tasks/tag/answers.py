@@ -7,7 +7,7 @@ from typing import Any
 
 from bertkit.errors import DataError
 from bertkit.tasks.finetuning.texts import fault_of_text
-from bertkit.tasks.tag.json_words import WORD_FIELDS, texts_of
+from bertkit.tasks.tag.row_words import WORD_FIELDS, texts_of
 from bertkit.tasks.tag.schemes import NONE, entities
 from bertkit.tasks.tag.sentence import Sentence
 from bertkit.tokenization.wordpiece import (

@@ -30,7 +30,7 @@ class TagConfig(FinetuneConfig):
     labels: list[str] = setting(
         factory=list,
         help="The tags in their order, or @FILE with one a line; by default those of the training"
-        " file, sorted; repeatable.",
+        " file, sorted, or as it notes them; repeatable.",
         group=TASK,
         metavar="NAME",
         example="B-PER",

@@ -1,4 +1,4 @@
-"""Reads files of words and tags, in columns or as JSON lines, and the tags that others predict."""
+"""Reads files of words and tags, in columns or in rows, and the tags that others predict."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ from pathlib import Path
 
 from bertkit import log
 from bertkit.errors import DataError
+from bertkit.tables.arrow import is_column_file
+from bertkit.tables.files import table_files
+from bertkit.tables.table import read_table
 from bertkit.tasks.tag.conll import ConllFile, read_conll
-from bertkit.tasks.tag.json_words import PREDICTED, JsonFile, is_json, read_json_words
+from bertkit.tasks.tag.row_words import (
+    PREDICTED,
+    RowFile,
+    is_json,
+    read_json_words,
+    read_table_words,
+)
 from bertkit.tasks.tag.sentence import BY_DEFAULT, Columns, Sentence
 from bertkit.text.encoding import decode_utf8
 from bertkit.text.files import open_text
@@ -18,27 +27,46 @@ _ENDINGS = (".json", ".jsonl", ".ndjson")
 
 
 def read_sentences(
-    path: str | Path, columns: Columns = BY_DEFAULT, tagged: bool = True, limit: int = 0
-) -> ConllFile | JsonFile:
-    """Take a file of words apart: JSON lines where its name or first line says so, else CoNLL.
+    path: str | Path,
+    columns: Columns = BY_DEFAULT,
+    tagged: bool = True,
+    limit: int = 0,
+    labels: Sequence[str] = (),
+) -> ConllFile | RowFile:
+    """Take a file of words apart.
+
+    Parquet and Arrow are told by their first bytes, JSON by the name or the first line; else it is
+    CoNLL.
 
     Args:
-        path: of the file, also compressed.
+        path: of the file, also compressed; or of several, see `bertkit.tables.files.table_files`.
         columns: where words and tags are.
         tagged: tags are needed.
         limit: leave out what follows so many sentences; 0: nothing.
+        labels: names of tags that are numbers from 0; none where these are not known.
 
     Raises:
         DataError: not UTF-8, or not of these forms; names file and line.
         ConfigError: a column that is not there.
     """
-    text = _text_of(path)
-    named = any(suffix in _ENDINGS for suffix in Path(path).suffixes)
-    read = read_json_words if named or is_json(text) else read_conll
-    found = read(str(path), text, columns, tagged)
+    found = _read(str(path), columns, tagged, labels)
     if 0 < limit < len(found.sentences):
         found.cut(limit)
     return found
+
+
+def _read(path: str, columns: Columns, tagged: bool, labels: Sequence[str]) -> ConllFile | RowFile:
+    name, *more = table_files(path)
+    in_json = any(suffix in _ENDINGS for suffix in Path(name).suffixes)
+    in_columns = is_column_file(name)
+    if more and not (in_json or in_columns):
+        raise DataError(f"{path} stands for {len(more) + 1} CoNLL files", "put them into one file")
+    if more or in_columns:
+        return read_table_words(read_table(path), columns, tagged, labels)
+    text = _text_of(name)
+    if in_json or is_json(text):
+        return read_json_words(name, text, columns, tagged, labels)
+    return read_conll(name, text, columns, tagged)
 
 
 def read_predicted(path: str | Path, gold: Sequence[Sentence]) -> list[list[str]]:

@@ -14,6 +14,7 @@ from bertkit.errors import ConfigError
 from bertkit.model.token_classification import BertForTokenClassification
 from bertkit.storage.files import write_text
 from bertkit.tasks.finetuning.labels import given_labels
+from bertkit.tasks.finetuning.open import Opened
 from bertkit.tasks.finetuning.review import Tables
 from bertkit.tasks.finetuning.samples import Sample
 from bertkit.tasks.finetuning.task import FinetuneTask, Line
@@ -21,9 +22,9 @@ from bertkit.tasks.tag.answers import answer, sentence_of
 from bertkit.tasks.tag.batches import TagObjective, Target, WindowBatcher
 from bertkit.tasks.tag.config import TagConfig
 from bertkit.tasks.tag.conll import ConllFile
-from bertkit.tasks.tag.json_words import JsonFile
 from bertkit.tasks.tag.labels import require_known, require_several, settled_scheme
 from bertkit.tasks.tag.review import review_tags
+from bertkit.tasks.tag.row_words import RowFile
 from bertkit.tasks.tag.schemes import AUTO, NONE
 from bertkit.tasks.tag.score import score_tags
 from bertkit.tasks.tag.sentence import Columns, Sentence
@@ -45,14 +46,18 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
     metric = "f1"
     batcher: WindowBatcher
 
+    def __init__(self, opened: Opened[TagConfig]) -> None:
+        super().__init__(opened)
+        self.labels = given_labels(self.config.labels)
+        self._noted: Sequence[str] = ()  # labels in the order that the training file notes
+
     def settle(self) -> None:
         """The labels: given, of the training file, or of the checkpoint; and their scheme."""
         config, examples = self.config, self.train_examples
-        self.labels = given_labels(config.labels)
         if config.trains:
             self.scheme = settled_scheme(examples, config.tag_scheme)
             used = {tag for one in examples for tag in one.tags or ()}
-            self.labels = self.labels or sorted(used)
+            self.labels = self.labels or list(self._noted) or sorted(used)
             require_known(examples, self.labels)
             require_several(used, f"{config.train_file}")
         else:
@@ -64,7 +69,7 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
         # Pieces of a word after its first one are inside of what it begins.
         inner = {tag: "I" + tag[1:] for tag in self.labels if tag[0] == "B" and self.scheme != NONE}
         self._inner = {t: i if (i := inner.get(t, t)) in self._ids else t for t in self.labels}
-        self._files: dict[str, ConllFile | JsonFile] = {}
+        self._files: dict[str, ConllFile | RowFile] = {}
         self._tokenizer = self.opened.tokenizer
         self._maker = WindowMaker(self._tokenizer, config.max_seq_length, config.window_overlap)
 
@@ -87,7 +92,10 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
     def read(self, path: str, use: str) -> list[Sentence]:
         """The sentences of a file; all tags but those of a file to predict must be known."""
         columns = Columns(self.config.word_column, self.config.tag_column)
-        file = read_sentences(path, columns, tagged=use != "predict", limit=self.config.limit)
+        limit, given = self.config.limit, given_labels(self.config.labels)
+        file = read_sentences(path, columns, use != "predict", limit, given)
+        if use == "train" and isinstance(file, RowFile):
+            self._noted = file.labels
         if use == "eval":
             require_known(file.sentences, self.labels)
         if use == "predict":
@@ -192,7 +200,9 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
         if config.predictions is None:
             return None
         columns = Columns(config.word_column, config.tag_column)
-        sentences = read_sentences(config.eval_file[0], columns, limit=config.limit).sentences
+        given = given_labels(config.labels)
+        file = read_sentences(config.eval_file[0], columns, True, config.limit, given)
+        sentences = file.sentences
         scheme = settled_scheme(sentences, config.tag_scheme)
         found = read_predicted(config.predictions, sentences)
         return score_tags(
@@ -224,6 +234,6 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
         """The file as it was read with one more column, or field, of tags."""
         file = self._files[path]
         found = self._predicted(examples, samples, outputs)
-        target = self.predictions_file(path, ".jsonl" if isinstance(file, JsonFile) else ".conll")
+        target = self.predictions_file(path, ".jsonl" if isinstance(file, RowFile) else ".conll")
         write_text(target, file.with_tags([[tag for tag, _ in own] for own in found]))
         return [target]

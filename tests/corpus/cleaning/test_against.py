@@ -97,6 +97,34 @@ def test_text_of_many_forms_is_taken(tmp_path):
         list(evaluation_texts(str(tmp_path / "e.jsonl")))
 
 
+def test_every_text_in_the_rows_of_a_table_is_looked_for(tmp_path):
+    pair = {
+        "idx": 3,
+        "premise": "these are the words of a test set that nobody should have seen before",
+        "hypothesis": "and this is what belongs to them in a column of its own beside it",
+    }
+    row = {"id": "a", "question": pair["premise"], "context": pair["hypothesis"]}
+    row["answers"] = {"text": ["words that are given as the answer of a question here"]}
+    tables = {
+        "a.jsonl": json.dumps(pair) + "\n",
+        "a.csv": "premise,hypothesis\n" + f"{pair['premise']},{pair['hypothesis']}\n",
+        "a.json": json.dumps(row) + "\n" + json.dumps(row) + "\n",
+        "b.json": json.dumps([row]),
+        "c.json": json.dumps({"version": "1", "data": [row]}),
+    }
+    for name, content in tables.items():
+        (tmp_path / name).write_text(content)
+    rows = pytest.importorskip("pyarrow").Table.from_pylist([row])
+    pytest.importorskip("pyarrow.parquet").write_table(rows, tmp_path / "a.parquet")
+    texts = [pair["premise"], pair["hypothesis"], *row["answers"]["text"]]
+    for name in (*tables, "a.parquet"):
+        wanted = texts[: 2 if name in ("a.jsonl", "a.csv") else 3]
+        found = overlaps(tmp_path, [[text] for text in wanted], tmp_path / name)[1]
+        assert found["documents"] == len(wanted), name
+    first = next(evaluation_texts(str(tmp_path / "a.jsonl")))
+    assert first == (f"{tmp_path / 'a.jsonl'}:1, premise", pair["premise"])
+
+
 @pytest.mark.parametrize(
     "content", [{"questions": []}, {"data": {}}, {"data": [{"paragraphs": [{"context": 5}]}]}]
 )

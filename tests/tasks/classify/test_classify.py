@@ -41,6 +41,31 @@ def test_a_model_answers_alone_and_in_transformers_alike(bertkit, ask, words, pl
     assert single.out.splitlines()[0] == kept[0]["label"]
 
 
+def test_numbers_stand_for_the_labels_that_are_given(bertkit, words, place):
+    numbered = [(text, int(label == "good")) for text, label in texts(20, seed=1)]
+    write_table(place / "numbers.tsv", numbered)
+    words += [*ONE, "--labels", "bad", "good"]
+    plain = bertkit(*words, "--output", place / "plain")
+    assert plain.status == 0, plain.err
+    words[words.index(place / "dev.tsv")] = place / "numbers.tsv"
+    run = bertkit(*words, "--output", place / "run")
+    assert run.status == 0, run.err
+    assert run.result["scores"]["accuracy"] == plain.result["scores"]["accuracy"]
+    # Not where they are not given, and not of labels that are numbers themselves.
+    for labels, train, known in (
+        ((), place / "train.tsv", "bad, good"),
+        (
+            ("--labels", "1", "2"),
+            write_table(place / "ones.tsv", [("a", 1), ("b", 2)]),
+            "1, 2",
+        ),
+    ):
+        line = [train if word == place / "train.tsv" else word for word in words[:-3]]
+        run = bertkit(*line, *labels, "--output", place / known)
+        assert run.status == 3
+        assert f"label '0' is not known\nHint: labels of the training: {known}" in run.err
+
+
 def test_pairs_of_several_labels_from_json_lines(bertkit, ask, words, place):
     transformers = pytest.importorskip("transformers")
     rows = [

@@ -5,7 +5,8 @@ import copy
 import pytest
 
 from bertkit.errors import DataError
-from bertkit.tasks.squad.questions import Answer, Passage, Question, read_questions
+from bertkit.tasks.squad.question import Answer, Passage, Question
+from bertkit.tasks.squad.questions import read_questions
 from tasks.squad.world import PEOPLE, RIVERS, paragraph, squad
 
 

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from bertkit.errors import DataError
-from bertkit.tasks.squad.questions import Answer, Passage, Question, read_questions
+from bertkit.tasks.squad.question import Answer, Passage, Question
+from bertkit.tasks.squad.questions import read_questions
 from bertkit.tasks.squad.score import exact_match, f1, f1_version_2, normalise, score
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bertkit.errors import DataError
 from bertkit.tasks.tag.conll import ConllFile
-from bertkit.tasks.tag.json_words import JsonFile
+from bertkit.tasks.tag.row_words import RowFile
 from bertkit.tasks.tag.sentence import Columns
 from bertkit.tasks.tag.sentence_files import read_predicted, read_sentences
 
@@ -34,7 +34,7 @@ def test_the_form_is_told_by_the_name_or_the_first_line(tmp_path):
     (tmp_path / "a.txt").write_text('{"words": ["a"], "tags": ["O"]}\n')
     (tmp_path / "a.conll.gz").write_bytes(gzip.compress(GOLD.encode()))
     (tmp_path / "a.jsonl").write_text("a O\n")
-    assert isinstance(read_sentences(tmp_path / "a.txt"), JsonFile)
+    assert isinstance(read_sentences(tmp_path / "a.txt"), RowFile)
     assert isinstance(read_sentences(tmp_path / "a.conll.gz"), ConllFile)
     with pytest.raises(DataError, match=r"a.jsonl:1: not JSON"):
         read_sentences(tmp_path / "a.jsonl")

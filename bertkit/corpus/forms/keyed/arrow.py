@@ -8,23 +8,7 @@ from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import Form, ReadOptions, Span
 from bertkit.corpus.raw_file import RawFile
 from bertkit.optional import require
-
-_LARGEST_SCHEMA = 1 << 24
-
-
-def is_parquet(head: bytes) -> bool:
-    """True if the first bytes of a file begin a Parquet file."""
-    return head.startswith(b"PAR1")
-
-
-def is_arrow(head: bytes) -> bool:
-    """True if the first bytes of a file begin an Arrow file (Feather) or an Arrow stream."""
-    if head.startswith(b"ARROW1"):
-        return True
-    if not head.startswith(b"\xff\xff\xff\xff"):
-        return False
-    size = int.from_bytes(head[4:8], "little")
-    return 0 < size < _LARGEST_SCHEMA and size % 8 == 0
+from bertkit.tables.arrow import is_arrow, is_parquet
 
 
 def read_parquet(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rejected]:

@@ -1,4 +1,4 @@
-"""JSON lines of words and tags."""
+"""Rows of words and tags."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bertkit.errors import DataError
-from bertkit.tasks.tag.json_words import PREDICTED, is_json, read_json_words
+from bertkit.tasks.tag.row_words import PREDICTED, is_json, read_json_words
 from bertkit.tasks.tag.sentence import Columns
 
 
@@ -43,7 +43,8 @@ def test_fields_are_named():
         ('{"words": ["a"]}', "f:2: has no field 'tags' or 'ner_tags' or 'labels'"),
         ('{"text": "a", "tags": ["O"]}', "f:2: has no field 'words' or 'tokens'"),
         ('{"words": "a", "tags": ["O"]}', "f:2: 'words' is not a list of texts"),
-        ('{"words": ["a"], "tags": [3]}', "f:2: 'tags' is not a list of texts"),
+        ('{"words": ["a"], "tags": [3]}', "f:2: 'tags' holds numbers, and the tags they stand for"),
+        ('{"words": ["a"], "tags": [0.5]}', "f:2: 'tags' is not a list of texts"),
         ('{"words": ["a"], "tags": ["O"]', "f:2: not JSON"),
         ('["a"]', "f:2: not an object"),
     ],
@@ -52,6 +53,23 @@ def test_bad_lines_are_told_with_their_place(line, said):
     with pytest.raises(DataError) as error:
         read('{"words": ["a"], "tags": ["O"]}\n' + line)
     assert error.value.message.startswith(said)
+
+
+def test_numbers_are_tags_where_these_are_given():
+    line = '{"words": ["a", "b"], "tags": [1, 0], "n": 0.5}'
+    for text in (line, f"[{line}]"):
+        file = read_json_words("f", text, Columns(), True, ["O", "B-x"])
+        assert file.sentences[0].tags == ["B-x", "O"]
+        assert json.loads(file.with_tags([["O", "O"]])) == {
+            "words": ["a", "b"],
+            "tags": ["B-x", "O"],
+            "n": 0.5,
+            PREDICTED: ["O", "O"],
+        }
+    with pytest.raises(DataError, match=r"f: object 1: the label 1 has no name; .* 1 names"):
+        read_json_words("f", f"[{line}]", Columns(), True, ["O"])
+    with pytest.raises(DataError, match="f: object 2: not an object"):
+        read_json_words("f", f"[{line}, 3]", Columns(), True, ["O", "B-x"])
 
 
 def test_a_file_of_columns_may_begin_with_a_brace():

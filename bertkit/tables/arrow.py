@@ -1,0 +1,139 @@
+"""Reads Parquet and Arrow files whole, with the names of labels that `datasets` notes in them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bertkit.errors import DataError
+from bertkit.optional import require
+from bertkit.storage.files import is_remote, open_binary
+
+_LARGEST_SCHEMA = 1 << 24
+_MARK_BYTES = 8
+_NO_LABEL = -1  # as `datasets` has it in files to predict
+
+
+@dataclass(frozen=True)
+class ColumnTable:
+    """What a Parquet or Arrow file holds.
+
+    Attributes:
+        names: of the columns.
+        columns: their values as Python's own.
+        classes: column → names of the numbers in it, from 0, where the file notes them.
+    """
+
+    names: Sequence[str]
+    columns: Sequence[Sequence[Any]]
+    classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def is_parquet(head: bytes) -> bool:
+    """True if the first bytes of a file begin a Parquet file."""
+    return head.startswith(b"PAR1")
+
+
+def is_arrow(head: bytes) -> bool:
+    """True if the first bytes of a file begin an Arrow file (Feather) or an Arrow stream."""
+    if head.startswith(b"ARROW1"):
+        return True
+    if not head.startswith(b"\xff\xff\xff\xff"):
+        return False
+    size = int.from_bytes(head[4:8], "little")
+    return 0 < size < _LARGEST_SCHEMA and size % 8 == 0
+
+
+def is_column_file(path: str) -> bool:
+    """Whether a file is Parquet or Arrow, by its first bytes; never what can be read once only.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    if not is_remote(path) and not os.path.isfile(path):
+        return False
+    with open_binary(path) as stream:
+        head = stream.read(_MARK_BYTES)
+    return is_parquet(head) or is_arrow(head)
+
+
+def read_column_file(path: str) -> ColumnTable:
+    """Read a Parquet or Arrow file, local or remote.
+
+    Raises:
+        DataError: damaged or cut off.
+        MissingDependencyError: pyarrow is not installed.
+    """
+    arrow = require("pyarrow", "Parquet and Arrow files", extra="parquet")
+    form = "Arrow"
+    try:
+        with open_binary(path) as stream:
+            head = stream.read(_MARK_BYTES)
+            stream.seek(0)
+            form = "Parquet" if is_parquet(head) else form
+            table = _table(stream, head, arrow)
+        columns = [column.to_pylist() for column in table.columns]
+    except DataError:
+        raise
+    except Exception as error:  # pyarrow's own kinds
+        raise DataError(f"{path}: not a complete {form} file: {error}") from error
+    return ColumnTable(table.column_names, columns, _classes(table.schema.metadata or {}))
+
+
+def _table(stream: Any, head: bytes, arrow: Any) -> Any:
+    if is_parquet(head):
+        parquet = require("pyarrow.parquet", "Parquet files", extra="parquet")
+        return parquet.read_table(stream)
+    opened = arrow.ipc.open_file if head.startswith(b"ARROW1") else arrow.ipc.open_stream
+    with opened(stream) as reader:
+        return reader.read_all()
+
+
+def _classes(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
+    """Column → names of its classes, from what `datasets` writes into a file's schema."""
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+    except (ValueError, LookupError, TypeError):
+        return {}
+    found = {}
+    for name, feature in features.items() if isinstance(features, dict) else ():
+        names = _names_of(feature)
+        if names:
+            found[str(name)] = names
+    return found
+
+
+def _names_of(feature: Any) -> list[str]:
+    """Names of the classes of a feature, or of what a list of them holds; empty where none are."""
+    while isinstance(feature, (dict, list)) and feature:
+        if isinstance(feature, list):
+            feature = feature[0]
+        elif feature.get("_type") == "ClassLabel":
+            names = feature.get("names")
+            return list(map(str, names)) if isinstance(names, list) else []
+        else:
+            feature = feature.get("feature")
+    return []
+
+
+def named(value: Any, names: Sequence[str], place: str) -> Any:
+    """A number of a class, or a list of them, by name; None where there is no label.
+
+    Args:
+        value: as the file has it.
+        names: of the classes, from 0.
+        place: for messages.
+
+    Raises:
+        DataError: a number that has no name.
+    """
+    if isinstance(value, list):
+        return [named(part, names, place) for part in value]
+    if value is None or value == _NO_LABEL:
+        return None
+    if isinstance(value, int) and 0 <= value < len(names):
+        return names[value]
+    raise DataError(f"{place}: the label {value!r} has no name; the file notes {len(names)} names")

@@ -1,0 +1,100 @@
+"""Finds the files that make up a table: one, the parts of a pattern, a folder of `datasets`."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from pathlib import Path
+
+from bertkit.errors import DataError
+from bertkit.storage.files import file_state, is_remote, read_json, sha256_of
+from bertkit.storage.input_files import expand_inputs
+
+_STATE = "state.json"
+_SPLITS = "dataset_dict.json"
+_PATTERN = "*?["
+
+
+def table_files(path: str) -> list[str]:
+    """The files of a table, in their order.
+
+    Args:
+        path: a file; a pattern such as `data/train-*.parquet`; or a folder that `save_to_disk` of
+            `datasets` wrote.
+
+    Raises:
+        DataError: a folder of something else, or a pattern that matches nothing.
+    """
+    if os.path.isdir(path):
+        return _of_folder(path)
+    if os.path.exists(path) or not any(mark in path for mark in _PATTERN):
+        return [path]
+    return expand_inputs([path])
+
+
+def digest_of_table(path: str) -> str:
+    """SHA-256 of a table's file; of several the digest of their digests.
+
+    Raises:
+        DataError: see `table_files`.
+    """
+    files = table_files(path)
+    if len(files) == 1:
+        return sha256_of(files[0])
+    return hashlib.sha256(" ".join(map(sha256_of, files)).encode()).hexdigest()
+
+
+def local_digest(path: str) -> str:
+    """`digest_of_table` of what is on this machine; empty where it is not."""
+    if not path or is_remote(path):
+        return ""
+    try:
+        return digest_of_table(path)
+    except DataError:
+        return ""
+
+
+def stem_of(path: str) -> str:
+    """What a table is called in names: its file's or folder's, without endings or marks."""
+    stem = Path(path).name.partition(".")[0]
+    return "".join(letter for letter in stem if letter not in _PATTERN + "]").rstrip("-_")
+
+
+def listed_in_state(folder: str) -> tuple[str, ...] | None:
+    """Names of the files that make up a data set of `save_to_disk`; None where there is none."""
+    path = os.path.join(folder, _STATE)
+    if is_remote(folder) or not os.path.isfile(path):
+        return None
+    return _listed(path, file_state(path))
+
+
+@functools.lru_cache(maxsize=64)
+def _listed(path: str, state: tuple[str, int, int]) -> tuple[str, ...] | None:
+    try:
+        return tuple(str(entry["filename"]) for entry in read_json(path)["_data_files"])
+    except (DataError, LookupError, TypeError):
+        return None
+
+
+def is_data_set(folder: str) -> bool:
+    """Whether `save_to_disk` of `datasets` wrote a folder: one data set, or several."""
+    return any((Path(folder) / name).is_file() for name in (_STATE, _SPLITS))
+
+
+def _of_folder(folder: str) -> list[str]:
+    names = listed_in_state(folder)
+    if names:
+        return [os.path.join(folder, name) for name in names]
+    splits = Path(folder) / _SPLITS
+    if splits.is_file():
+        found = sorted(entry.name for entry in Path(folder).iterdir() if entry.is_dir())
+        raise DataError(
+            f"{folder} holds several data sets: {', '.join(found)}",
+            f"give one of them, such as {os.path.join(folder, (found or ['train'])[0])}",
+        )
+    pattern = os.path.join(folder, "train-*.parquet")
+    raise DataError(
+        f"{folder} is a folder, but no data set of `save_to_disk`",
+        f"give one of its files, or several by a pattern such as '{pattern}'",
+    )

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from bertkit.errors import DataError
+from bertkit.tables.files import digest_of_table, is_data_set, local_digest, stem_of, table_files
+from bertkit.tables.table import read_table
+
+
+def test_a_pattern_stands_for_its_files_as_one_table(tmp_path):
+    (tmp_path / "train-1.jsonl").write_text('{"label": "x", "text": "c"}\n')
+    (tmp_path / "train-0.jsonl").write_text('{"text": "a", "label": "x"}\n{"text": "b"}\n')
+    pattern = str(tmp_path / "train-*.jsonl")
+    first, second = table_files(pattern)
+    table = read_table(pattern)
+    assert [row.values for row in table.rows] == [["a", "x"], ["b", None], ["c", "x"]]
+    assert [table.place(row) for row in table.rows] == [f"{first}:1", f"{first}:2", f"{second}:1"]
+    digests = [hashlib.sha256(Path(name).read_bytes()).hexdigest() for name in (first, second)]
+    assert digest_of_table(pattern) == hashlib.sha256(" ".join(digests).encode()).hexdigest()
+    assert digest_of_table(first) == digests[0] == local_digest(first)
+    (tmp_path / "train-2.jsonl").write_text('{"text": "a"}\n')
+    with pytest.raises(DataError, match=r"train-2\.jsonl has other columns than .*train-0\.jsonl"):
+        read_table(pattern)
+
+
+def test_names_with_marks_are_names_where_there_is_such_a_file(tmp_path):
+    path = tmp_path / "a[1].csv"
+    path.write_text("text,label\na,b\n")
+    (tmp_path / "a1.csv").write_text("")
+    assert table_files(str(path)) == [str(path)]
+    with pytest.raises(DataError, match="no such file"):
+        table_files(str(tmp_path / "b*.csv"))
+    assert local_digest(str(tmp_path / "b*.csv")) == local_digest("") == local_digest("gone") == ""
+    assert stem_of("data/train-*-of-0000?.parquet") == "train--of-0000"
+    assert stem_of("data/set/validation") == stem_of("validation-[0-9].csv.gz")[:10] == "validation"
+
+
+def test_a_folder_of_save_to_disk_is_its_files_in_its_order(tmp_path):
+    files = [{"filename": name} for name in ("data-1.arrow", "data-0.arrow")]
+    (tmp_path / "state.json").write_text(json.dumps({"_data_files": files}))
+    assert table_files(str(tmp_path)) == [str(tmp_path / f["filename"]) for f in files]
+    assert is_data_set(str(tmp_path))
+    (tmp_path / "state.json").unlink()
+    with pytest.raises(DataError, match="is a folder, but no data set") as error:
+        table_files(str(tmp_path))
+    assert str(tmp_path / "train-*.parquet") in error.value.hint
+    for name in ("test", "train"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
+    with pytest.raises(DataError, match="holds several data sets: test, train"):
+        table_files(str(tmp_path))
