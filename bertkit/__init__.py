@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from bertkit.corpus.config import SplitConfig as SplitConfig
     from bertkit.corpus.download.download import DownloadResult as DownloadResult
     from bertkit.corpus.download.sample import SampleResult as SampleResult
-    from bertkit.corpus.extraction.extract import ExtractResult as ExtractResult
+    from bertkit.corpus.extraction.result import ExtractResult as ExtractResult
     from bertkit.corpus.splitting.result import SplitResult as SplitResult
     from bertkit.data.records import Record as Record
     from bertkit.data.records import Records as Records
@@ -120,7 +120,7 @@ _PUBLIC = {
     # What the functions give back.
     "bertkit.corpus.download.download": ("DownloadResult",),
     "bertkit.corpus.download.sample": ("SampleResult",),
-    "bertkit.corpus.extraction.extract": ("ExtractResult",),
+    "bertkit.corpus.extraction.result": ("ExtractResult",),
     "bertkit.corpus.cleaning.results": ("CleanResult",),
     "bertkit.corpus.splitting.result": ("SplitResult",),
     "bertkit.corpus.chains.mlperf_reference": ("ReferenceComparison",),

@@ -11,7 +11,7 @@ from bertkit.corpus.config import ExtractConfig, SplitConfig
 if TYPE_CHECKING:
     from bertkit.corpus.download.download import DownloadResult
     from bertkit.corpus.download.sample import SampleResult
-    from bertkit.corpus.extraction.extract import ExtractResult
+    from bertkit.corpus.extraction.result import ExtractResult
     from bertkit.corpus.splitting.result import SplitResult
     from bertkit.tokenization.training.trained import TrainedVocab
 

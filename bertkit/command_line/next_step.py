@@ -74,6 +74,12 @@ def after_pretraining(checkpoint: str) -> str:
     return command("download", "squad-v1.1", "--output", "data/squad")
 
 
+def after_finetuning(run: str, pairs: bool) -> str:
+    """A text, or a pair of texts, to a fine-tuned model."""
+    ask = ["--text", "A sentence of your own.", *(("--pair", "Another one.") if pairs else ())]
+    return command("predict", "--init-checkpoint", run, *ask)
+
+
 def questions(run: str) -> str:
     """A question to a model of question answering."""
     ask = ["--question", "Who wrote it?", "--passage", "It was written by Ada Lovelace."]

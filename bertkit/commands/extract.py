@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from bertkit.command_line import next_step
@@ -47,8 +46,6 @@ def command(
       bertkit extract --input data/raw --output data/docs
       bertkit extract --input 'extracted/*/wiki_*' --output data/wiki --workers 8
     """
-    from bertkit import log
-    from bertkit.corpus import noticed
     from bertkit.corpus.extraction import extract as work
     from bertkit.standard_output import write_line
     from bertkit.storage.files import write_text
@@ -62,30 +59,11 @@ def command(
         return
     # What is left of `given`: workers, executor, scheduler and overwrite.
     result = work.extract(inputs, output, settings.config, prefix=input_prefix, **given)
-    state = "up to date" if result.up_to_date else f"{result.seconds:.1f} s"
-    text = (
-        f"{log.counted(result.documents, 'document')}, "
-        f"{log.counted(result.sentences, 'sentence')}, {result.bytes:,} bytes "
-        f"in {log.counted(result.parts, 'part')} under {output} ({state}); "
-        f"{result.rejected} rejected, {result.empty} without text"
-    ) + "".join(f", {count:,} {kind}" for kind, count in result.skipped.items())
-    facts = asdict(result)
-    seen = facts.pop("noticed")
-    facts["unknown_templates"] = unknown = noticed.total(seen, noticed.UNKNOWN_TEMPLATE)
-    if members := noticed.names(seen, noticed.MEMBER):
-        text += f"; members of archives: {log.shown(members)}"
-    if unknown:
-        text += f"; {log.counted(unknown, 'unknown template')} within sentences "
-        text += "(--report-templates lists them)"
-    if report_templates is not None:
-        table = noticed.table(seen, noticed.UNKNOWN_TEMPLATE)
-        if report_templates == "-":
-            write_line(table.rstrip("\n"))
-        else:
-            write_text(report_templates, table)
-    if result.left_out:
-        text += f"; {log.counted(result.left_out, 'file')} left out"
+    if report_templates == "-":
+        write_line(result.template_table().rstrip("\n"))
+    elif report_templates is not None:
+        write_text(report_templates, result.template_table())
     method = ["--method", "mlperf"] if settings.config.chain == "mlperf" else []
     parts = next_step.split_folder(output)
     following = next_step.command("split", *method, "--input", output, "--output", parts)
-    options.finish(facts, as_json, text, following)
+    options.finish(result.figures(), as_json, result.as_text(), following)

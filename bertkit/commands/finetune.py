@@ -75,10 +75,9 @@ def command(
         options.finish(*seeds.run_seeds(resolved, run).shown(as_json))
         return
     result = run(resolved.config)
-    done = result.predictions or not result.checkpoint
-    ask = ["predict", "--init-checkpoint", result.output, "--text", "A sentence of your own."]
-    below = [] if done else settings_of_run(result.output, ("glue", "pair_column"))
-    if any(takes_pairs(layer.values) for layer in below):
-        ask += ["--pair", "Another one."]
-    following = "" if done else next_step.command(*ask)
+    following = ""
+    if result.checkpoint and not result.predictions:
+        learnt = settings_of_run(result.output, ("glue", "pair_column"))
+        pairs = any(takes_pairs(layer.values) for layer in learnt)
+        following = next_step.after_finetuning(result.output, pairs)
     options.finish(asdict(result), as_json, result.text(), following)

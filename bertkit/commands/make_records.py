@@ -49,9 +49,6 @@ def command(
         --input @metadata/val_files.txt --input-prefix openwebtext --seed 0 --outputs 10 \\
         --output data/val-msl128 --vocab vocab.txt --msl 128
     """
-    from bertkit import log
-    from bertkit.storage import files
-
     settings = options.resolved(RecordsConfig, given)
     if dry_run:
         from bertkit.records.cost import estimate_records
@@ -81,11 +78,5 @@ def command(
         prefix=input_prefix,
         **given,
     )
-    text = (
-        f"{log.counted(result.records, 'record')} of {result.max_seq_length} tokens, "
-        f"{files.human_bytes(result.bytes)} in {log.counted(result.files, 'file')} in "
-        f"{result.output} "
-        f"({result.made} made now, {result.seconds:.1f} s)"
-    )
     following = next_step.command("inspect", result.output, "--vocab", vocab)
-    options.finish(asdict(result), as_json, text, following)
+    options.finish(asdict(result), as_json, result.as_text(), following)

@@ -51,18 +51,11 @@ def command(
       bertkit pack-records --input hdf5_lower_case_1_seq_len_128/wikicorpus_en \\
         --output packed/wikicorpus_en
     """
-    from bertkit import log
     from bertkit.records.tools.pack import PackOptions, pack_records
-    from bertkit.storage import files
 
     given["format"] = given["format"] or ""
     result = pack_records(
         inputs, output, PackOptions(**given), workers=workers, overwrite=overwrite
     )
-    text = (
-        f"{result.instances:,} sequences in {result.records:,} packs of {result.max_seq_length} "
-        f"tokens, {result.sequences_per_pack} per pack, {files.human_bytes(result.bytes)} in "
-        f"{log.counted(result.files, 'file')} in {result.output} "
-        f"({result.made} made now, {result.seconds:.1f} s)"
-    )
-    options.finish(asdict(result), as_json, text, next_step.command("inspect", result.output))
+    following = next_step.command("inspect", result.output)
+    options.finish(asdict(result), as_json, result.as_text(), following)

@@ -45,13 +45,8 @@ def command(
         copy_plan.finish(inputs, as_json, state_of_output(inputs, output, count, overwrite))
         return
     from bertkit.records.tools.pick_eval import pick_eval
-    from bertkit.storage import files
     from bertkit.workers.engine import Engine
 
     result = pick_eval(inputs, output, count, overwrite=overwrite, engine=Engine(**given))
-    text = (
-        f"{result.records:,} records, picked from {result.available:,}, "
-        f"{files.human_bytes(result.bytes)}, in {result.output}\ndigest {result.digest}"
-    )
     following = next_step.after_pick_eval(inputs, output)
-    options.finish(dataclasses.asdict(result), as_json, text, following)
+    options.finish(dataclasses.asdict(result), as_json, result.as_text(), following)

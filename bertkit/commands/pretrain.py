@@ -61,24 +61,19 @@ def command(
     resolved = with_local_checkpoint(resolved)
     from bertkit.backends import registry
     from bertkit.backends.sections import other_sections, warn_of_other_backends
-    from bertkit.tasks.pretraining.prepare import prepare
-    from bertkit.tasks.pretraining.pretrain import pretrain, rehearse
-    from bertkit.tasks.pretraining.trial_step import run_trial_step
+    from bertkit.tasks.pretraining.plan import planned
+    from bertkit.tasks.pretraining.pretrain import pretrain
 
     if dry_run:
         with registry.for_planning(resolved.config.backend) as adapter:
             warn_of_other_backends(resolved, adapter.caps.name)
-            ready = prepare(
-                resolved.config, adapter, resolved.origins, dry_run=True, overwrite=overwrite
+            plan = planned(
+                resolved.config, adapter, resolved.origins, overwrite=overwrite, mock=mock
             )
-            rehearse(ready, adapter, overwrite)
-            found = run_trial_step(ready, adapter, mock)
-        plan = {**asdict(ready.estimate), **(asdict(found) if found else {})}
-        trial = [found.text()] if found else []
-        unused = [*other_sections(adapter.caps.name), *ready.config.unread()]
-        settings = resolved.table(ready.config, unused)
-        parts = (settings, "", ready.estimate.text(), *trial)
-        options.finish({"dry_run": True, **plan}, as_json, "\n".join(parts))
+        settled = plan.ready.config
+        unused = [*other_sections(adapter.caps.name), *settled.unread()]
+        text = f"{resolved.table(settled, unused)}\n\n{plan.text()}"
+        options.finish({"dry_run": True, **plan.figures()}, as_json, text)
         return
     with registry.get(resolved.config.backend) as adapter:
         warn_of_other_backends(resolved, adapter.caps.name)

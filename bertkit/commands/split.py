@@ -42,7 +42,6 @@ def command(
       bertkit split --method lists --metadata train_512k.txt --metadata val_files.txt \\
           --input data/docs --output data/owt
     """
-    from bertkit import log
     from bertkit.corpus.splitting import split as work
     from bertkit.workers.engine import Engine
 
@@ -59,16 +58,5 @@ def command(
         prefix=input_prefix,
         engine=Engine(**given),
     )
-    columns = ("split", "files", "documents", "sentences", "bytes")
-    rows = [
-        (name, *(f"{number:,}" for number in facts.values()))
-        for name, facts in result.splits.items()
-    ]
-    state = "up to date" if result.up_to_date else f"{result.seconds:.1f} s"
-    text = log.table(columns, rows)
-    text += (
-        f"\n{log.counted(result.duplicates, 'duplicate document')}, "
-        f"{result.across:,} in more than one part ({state})"
-    )
     following = next_step.after_split(output, list(result.splits), settings.config.method)
-    options.finish(asdict(result), as_json, text, following)
+    options.finish(asdict(result), as_json, result.as_text(), following)

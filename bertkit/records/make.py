@@ -62,6 +62,14 @@ class RecordsResult:
     seconds: float
     text: dict[str, Any]
 
+    def as_text(self) -> str:
+        """The counts for people."""
+        return (
+            f"{log.counted(self.records, 'record')} of {self.max_seq_length} tokens, "
+            f"{files.human_bytes(self.bytes)} in {log.counted(self.files, 'file')} in "
+            f"{self.output} ({self.made} made now, {self.seconds:.1f} s)"
+        )
+
 
 class Task(NamedTuple):
     """All that a worker process needs for a shard.

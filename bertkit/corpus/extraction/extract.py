@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from bertkit.corpus.extraction.part import (
     read_options,
     splitter_of,
 )
+from bertkit.corpus.extraction.result import ExtractResult
 from bertkit.corpus.extraction.summary import WrittenText, say
 from bertkit.corpus.inputs import gather, list_inputs
 from bertkit.corpus.output_folder import OutputFolder, open_output_folder, state_of_output
@@ -50,30 +51,6 @@ LOGGED = 10
 _LOOKED_AT = 1000
 # Workers share a part if there is more input than this: less is done before they start.
 SHARED_BYTES = 4_000_000
-
-
-@dataclass(frozen=True)
-class ExtractResult:
-    """What a run did; `seconds` is 0 where the folder was complete already.
-
-    `text` has the figures of what was written, see `bertkit.summary.report`.
-    """
-
-    output: str
-    parts: int
-    files: int
-    input_bytes: int
-    documents: int
-    sentences: int
-    bytes: int
-    empty: int
-    rejected: int
-    skipped: dict[str, int]
-    noticed: noticed.Tally
-    left_out: int
-    seconds: float
-    up_to_date: bool
-    text: dict[str, Any]
 
 
 def extract(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from bertkit import log
 from bertkit.manifests.manifest import Manifest
 
 
@@ -29,6 +30,19 @@ class SplitResult:
     across: int
     seconds: float
     up_to_date: bool
+
+    def as_text(self) -> str:
+        """The counts for people."""
+        columns = ("split", "files", "documents", "sentences", "bytes")
+        rows = [
+            (name, *(f"{number:,}" for number in facts.values()))
+            for name, facts in self.splits.items()
+        ]
+        state = "up to date" if self.up_to_date else f"{self.seconds:.1f} s"
+        return log.table(columns, rows) + (
+            f"\n{log.counted(self.duplicates, 'duplicate document')}, "
+            f"{self.across:,} in more than one part ({state})"
+        )
 
 
 def result_of(manifest: Manifest, output: str, seconds: float) -> SplitResult:

@@ -26,6 +26,7 @@ from bertkit.records.files.packs.metadata import write_beside_packs
 from bertkit.records.files.record_index import INSTANCES, remove_orphans
 from bertkit.records.shards import distinct
 from bertkit.records.tools.pick_eval import tokenizer_of
+from bertkit.storage.files import human_bytes
 from bertkit.workers.engine import Engine
 from bertkit.workers.pool import run_tasks
 
@@ -61,6 +62,15 @@ class PackResult:
     max_seq_length: int
     max_predictions_per_seq: int
     seconds: float
+
+    def as_text(self) -> str:
+        """The counts for people."""
+        return (
+            f"{self.instances:,} sequences in {self.records:,} packs of {self.max_seq_length} "
+            f"tokens, {self.sequences_per_pack} per pack, {human_bytes(self.bytes)} in "
+            f"{log.counted(self.files, 'file')} in {self.output} "
+            f"({self.made} made now, {self.seconds:.1f} s)"
+        )
 
 
 class Task(NamedTuple):

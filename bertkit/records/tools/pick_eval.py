@@ -34,7 +34,7 @@ from bertkit.records.files.tfrecord.reader import MaskedOnlyFile, RecordFile, fr
 from bertkit.records.files.tfrecord.sequence_example import TokenFile
 from bertkit.records.tools.described_records import described_records
 from bertkit.remote.copies import local_inputs
-from bertkit.storage.files import is_remote
+from bertkit.storage.files import human_bytes, is_remote
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records, require_same
 from bertkit.workers.engine import Engine
 
@@ -56,6 +56,13 @@ class PickResult:
     sha256: str
     digest: str
     seconds: float
+
+    def as_text(self) -> str:
+        """The counts for people."""
+        return (
+            f"{self.records:,} records, picked from {self.available:,}, "
+            f"{human_bytes(self.bytes)}, in {self.output}\ndigest {self.digest}"
+        )
 
 
 def pick_eval(
