@@ -39,7 +39,10 @@ def settle_optimizer(found: Translation, program: Program) -> None:
         found.tell(_TYPE, f"bertkit has no optimizer for {kind}; it has {known}", REFUSED)
         return
     found.values["optimizer"] = name
-    found.tell(_TYPE, f"optimizer = {name}")
+    # TensorFlow's Adam; with a correction of nearly 1 the two are the same.
+    differs = kind == "adam" and not program.adam_decays
+    more = "; theirs adds epsilon before it corrects the bias: first updates differ" * differs
+    found.tell(_TYPE, f"optimizer = {name}{more}")
     _tell_correction(found, kind, corrected)
     if kind == "momentum":
         found.values["beta1"] = momentum

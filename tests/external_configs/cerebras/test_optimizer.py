@@ -30,6 +30,7 @@ def test_adam_has_no_decay_whatever_the_order_of_keys(read, first):
     rows = {key.key: key for key in found.keys}
     assert rows["optimizer.weight_decay_rate"].outcome == "ignored"
     assert "no decay" in rows["optimizer.weight_decay_rate"].text
+    assert "adds epsilon before" in rows["optimizer.optimizer_type"].text
 
 
 def test_adam_of_the_pytorch_releases_has_another_decay(read):
