@@ -107,6 +107,33 @@ HUGGING_FACE = {
     ],
 }
 
+TUNE = f"finetune --max-steps 2 {STEP} --msl 32 --init-checkpoint {{w}}/run --output {{out}}"
+SST = "--train-file {w}/glue/SST-2/train.tsv --eval-file {w}/glue/SST-2/dev.tsv"
+HUGGING_FACE_TASKS = {
+    "`run_glue.py": [
+        f"{TUNE} --preset glue-mrpc --data-dir {{w}}/glue/MRPC",
+        f"{TUNE} --task classify {SST} --predict-file {{w}}/glue/SST-2/dev.tsv --overwrite",
+    ],
+    "`run_ner.py": [
+        f"{TUNE} --task tag --train-file {{w}}/train.conll --word-column 1 --tag-column 2"
+        " --label-pieces all",
+    ],
+    "`run_qa.py": [
+        f"{SQUAD} --predict-file {{w}}/squad.json --version-2-with-negative --doc-stride 16"
+        " --max-answer-length 9 --n-best-size 5 --null-score-diff-threshold 0",
+    ],
+    "`load_dataset": "tests/tasks/finetuning/test_data_sets.py",
+    "`ClassLabel`": "tests/tasks/finetuning/test_data_sets.py",
+    "`--per_device_train_batch_size 8`": [
+        f"{TUNE} --task classify {SST} --gbs 8 --warmup-steps 0 --weight-decay 0 --eps 1e-8",
+    ],
+    "`--eval_strategy steps": [
+        f"{TUNE} --task classify {SST} --eval-every 1 --keep-best --metric accuracy",
+    ],
+    "`--max_train_samples`": [f"{TUNE} --task classify {SST} --limit 8"],
+    "`all_results.json`": NOTHING,
+}
+
 CEREBRAS_ROWS = {
     "`extract.sh`": [
         "extract --form tar --input {shared}/data/owt/mini/openwebtext.tar.xz --output {out}/a",

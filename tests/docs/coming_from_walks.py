@@ -8,12 +8,13 @@ reference data. A command may begin with the exit status it must end with: `3: p
 from __future__ import annotations
 
 from docs.coming_from_checkpoints import TENSORFLOW_1, TENSORFLOW_2, PYTORCH, GRAPHCORE_CHECKPOINTS, CEREBRAS_CHECKPOINTS, HUGGING_FACE_CHECKPOINTS
-from docs.coming_from_programs import GOOGLE, HUGGING_FACE, CEREBRAS_ROWS, HABANA_ROWS, GRAPHCORE_ROWS
+from docs.coming_from_programs import GOOGLE, HUGGING_FACE, HUGGING_FACE_TASKS, CEREBRAS_ROWS, HABANA_ROWS, GRAPHCORE_ROWS
 
 # Heading of a table → the commands of its rows, by the beginning of the left cell.
 WALKS: dict[str, dict[str, list[str] | str]] = {
     "MLPerf's and Google's TensorFlow programs": GOOGLE,
     "Hugging Face based pretraining": HUGGING_FACE,
+    "Hugging Face's scripts of fine-tuning": HUGGING_FACE_TASKS,
     "Cerebras' programs": CEREBRAS_ROWS,
     "Habana's and NVIDIA's PyTorch programs": HABANA_ROWS,
     "Graphcore's programs": GRAPHCORE_ROWS,
