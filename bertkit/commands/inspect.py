@@ -47,8 +47,9 @@ def command(
     """Show records, manifests, runs and models as text, and what text files hold.
 
     PATH is a record file, a folder that bertkit wrote, the folder of a run or of --seeds, a
-    checkpoint of any format, a model's name on the hub, a config.json, a vocabulary, or text:
-    sentence files, or raw files in any form that extract reads. Of text it counts documents,
+    checkpoint of any format, a model's name on the hub, a config.json, a vocabulary, questions or a
+    table of examples as finetune reads them, or text: sentence files, or raw files in any form
+    that extract reads. Of text it counts documents,
     sentences and words, repeats, scripts and lengths; with --vocab also tokens and [UNK]. What is
     unusual is said, with what to do.
 

@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.errors import DataError
-from bertkit.kinds.recognise import CHECKPOINT, SETTINGS, VOCABULARY, is_model, kind_of
+from bertkit.kinds.recognise import CHECKPOINT, QUESTIONS, SETTINGS, VOCABULARY, is_model, kind_of
 from bertkit.model.checkpoints.run_state import OPTIMIZER, STATE, WEIGHTS
 from bertkit.records.tools import inspect as work
 from bertkit.report.run_numbers import require_run, runs_within
 from bertkit.storage.folder_walk import holds_more_than
+from bertkit.tables.header import column_names
+from bertkit.tables.text_column import find_text_key
 from bertkit.tasks.comparison.seed_runs import seeds_within
 from bertkit.train.run_files import METRICS
 
 RUN, FOLDER, MODEL = "run", "folder", "model"
 SEEDS = "seeds"  # the runs of one command with --seeds
 SHAPE, WORDS = "shape", "words"  # a configuration, a vocabulary
+ASKED, TABLE = "asked", "table"  # questions about passages, other tables of examples
 TEXT, RECORDS = "text", "records"
 VIEWS = {
     RUN: "run",
@@ -27,10 +30,13 @@ VIEWS = {
     MODEL: "models",
     SHAPE: "configurations",
     WORDS: "vocabularies",
+    ASKED: "questions",
+    TABLE: "tables",
 }  # → name in the JSON object
 _SINGLE_FILES = {CHECKPOINT: MODEL, SETTINGS: SHAPE, VOCABULARY: WORDS}
 _OWN = (".json", ".jsonl", ".yaml")  # endings of the files of a run
-LISTED = {"seeds", "models", "configurations", "vocabularies"}
+_RECORD = "input_ids"  # a column of records
+LISTED = {"seeds", "models", "configurations", "vocabularies", "questions", "tables"}
 
 
 def kind_of_input(name: str, is_text: Callable[[str], bool], most: int = 0) -> str:
@@ -66,7 +72,19 @@ def kind_of_input(name: str, is_text: Callable[[str], bool], most: int = 0) -> s
     elif (found := kind_of(name)) and found.name in _SINGLE_FILES:
         return _SINGLE_FILES[found.name]
     _refuse_file_of_run(name)
+    if kind := _kind_of_table(name):
+        return kind
     return TEXT if is_text(name) else RECORDS
+
+
+def _kind_of_table(name: str) -> str:
+    """Questions, or a table in which no column is known to be text to pretrain on; else empty."""
+    if (found := kind_of(name)) and found.name == QUESTIONS:
+        return ASKED
+    names = column_names(name)
+    if {"question", "context"} <= set(names):
+        return ASKED
+    return TABLE if names and _RECORD not in names and not find_text_key(names) else ""
 
 
 def view(kind: str, name: str) -> tuple[str, Any, str]:
@@ -93,6 +111,10 @@ def view(kind: str, name: str) -> tuple[str, Any, str]:
         from bertkit.report.vocabulary_view import view_vocabulary
 
         return VIEWS[kind], *view_vocabulary(name)
+    if kind in (ASKED, TABLE):
+        from bertkit.report.table_view import view_questions, view_table
+
+        return VIEWS[kind], *(view_questions if kind == ASKED else view_table)(name)
     from bertkit.report.model_view import view_config, view_model
 
     return VIEWS[kind], *(view_config if kind == SHAPE else view_model)(name)

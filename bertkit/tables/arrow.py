@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bertkit.errors import DataError
+from bertkit.errors import BertkitError, DataError
 from bertkit.optional import require
 from bertkit.storage.files import is_remote, open_binary
 
@@ -67,29 +68,41 @@ def read_column_file(path: str) -> ColumnTable:
         DataError: damaged or cut off.
         MissingDependencyError: pyarrow is not installed.
     """
+    with _opened(path) as reader:
+        table = reader.read_all() if hasattr(reader, "read_all") else reader.read()
+        columns = [column.to_pylist() for column in table.columns]
+    return ColumnTable(table.column_names, columns, _classes(table.schema.metadata or {}))
+
+
+def names_of_column_file(path: str) -> list[str]:
+    """Names of the columns of a Parquet or Arrow file; errors as `read_column_file`."""
+    with _opened(path) as reader:
+        schema = getattr(reader, "schema_arrow", None) or reader.schema
+        return list(map(str, schema.names))
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[Any]:
+    """pyarrow's reader of a file, a `ParquetFile` or one of record batches."""
     arrow = require("pyarrow", "Parquet and Arrow files", extra="parquet")
     form = "Arrow"
     try:
         with open_binary(path) as stream:
             head = stream.read(_MARK_BYTES)
             stream.seek(0)
-            form = "Parquet" if is_parquet(head) else form
-            table = _table(stream, head, arrow)
-        columns = [column.to_pylist() for column in table.columns]
-    except DataError:
+            if is_parquet(head):
+                form = "Parquet"
+                parquet = require("pyarrow.parquet", "Parquet files", extra="parquet")
+                opened = parquet.ParquetFile
+            else:
+                whole = head.startswith(b"ARROW1")
+                opened = arrow.ipc.open_file if whole else arrow.ipc.open_stream
+            with opened(stream) as reader:
+                yield reader
+    except BertkitError:
         raise
     except Exception as error:  # pyarrow's own kinds
         raise DataError(f"{path}: not a complete {form} file: {error}") from error
-    return ColumnTable(table.column_names, columns, _classes(table.schema.metadata or {}))
-
-
-def _table(stream: Any, head: bytes, arrow: Any) -> Any:
-    if is_parquet(head):
-        parquet = require("pyarrow.parquet", "Parquet files", extra="parquet")
-        return parquet.read_table(stream)
-    opened = arrow.ipc.open_file if head.startswith(b"ARROW1") else arrow.ipc.open_stream
-    with opened(stream) as reader:
-        return reader.read_all()
 
 
 def _classes(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:

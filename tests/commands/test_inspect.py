@@ -208,6 +208,14 @@ def test_what_belongs_to_a_run_and_folders_of_runs(bertkit, trained):
 
 def test_a_table_of_examples_is_no_records(bertkit, tmp_path):
     (tmp_path / "train.csv").write_text("review,stars\ngood,1\nbad one,2\n")
+    shown = bertkit("inspect", tmp_path / "train.csv", "--json")
+    assert shown.status == 0, shown.err
+    assert [column["name"] for column in shown.result["tables"][0]["columns"]] == [
+        "review",
+        "stars",
+    ]
+    # One column alone may be anything.
+    (tmp_path / "train.csv").write_text("review\ngood\nbad one\n")
     shown = bertkit("inspect", tmp_path / "train.csv")
     assert shown.status == 3 and "which column is the text" in shown.err
     assert "finetune" in shown.err and "make-records" not in shown.err

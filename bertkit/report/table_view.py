@@ -1,0 +1,148 @@
+"""Shows what tables of examples and files of questions hold, for `bertkit inspect`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from bertkit import log
+from bertkit.tables.arrow import is_column_file, named
+from bertkit.tables.files import table_files
+from bertkit.tables.table import Table, read_table
+from bertkit.tasks.squad.questions import read_questions
+
+_FEW = 20  # so many different values are counted as labels
+_SHOWN = 6  # of them in the text
+_LETTERS = 40  # of a label, at most
+
+
+def view_table(path: str) -> tuple[dict[str, Any], str]:
+    """What the columns of a table hold, and a table of it for people.
+
+    Args:
+        path: see `bertkit.tables.table.read_table`.
+
+    Raises:
+        DataError: it is damaged; names the line.
+        MissingDependencyError: Parquet and Arrow without pyarrow.
+    """
+    table = _read(path)
+    columns = [_column(table, number) for number in range(table.width)]
+    rows = [
+        (found["name"], found["holds"], f"{found['filled']:,}", _words(found)) for found in columns
+    ]
+    title = f"{path}: a table of {log.counted(len(table.rows), 'row')}"
+    text = log.table(("column", "holds", "filled", "values"), rows, title)
+    return {"path": path, "rows": len(table.rows), "columns": columns}, text
+
+
+def view_questions(path: str) -> tuple[dict[str, Any], str]:
+    """What a file of questions holds, and a table of it for people.
+
+    Args:
+        path: see `bertkit.tasks.squad.question_files.questions_in`.
+
+    Raises:
+        DataError: it is damaged, or a question is; names the place.
+        MissingDependencyError: Parquet and Arrow without pyarrow.
+    """
+    questions = read_questions(path, version_2=True)
+    passages = list({id(found.passage): found.passage for found in questions}.values())
+    answered = [found for found in questions if found.answers]
+    lengths = [len(passage.words) for passage in passages]
+    asked = [len(found.text.split()) for found in questions]
+    answers = [len(answer.text.split()) for found in answered for answer in found.answers]
+    values = {
+        "path": path,
+        "questions": len(questions),
+        "passages": len(passages),
+        "without_answer": len(questions) - len(answered),
+        "several_answers": sum(len(found.answers) > 1 for found in questions),
+        "unfound_answers": sum(found.answer_words() is None for found in answered),
+        "passage_words": _spread(lengths),
+        "question_words": _spread(asked),
+        "answer_words": _spread(answers),
+    }
+    rows = [
+        (name.replace("_", " "), _spread_words(value) if isinstance(value, dict) else f"{value:,}")
+        for name, value in values.items()
+        if name != "path"
+    ]
+    return values, log.table(("questions", path), rows)
+
+
+def _read(path: str) -> Table:
+    """A table; its first row is data where it looks like that, and columns are then numbered."""
+    table = read_table(path)
+    whole = is_column_file(table_files(path)[0])
+    if whole or not any(_is_value(table, number) for number in range(table.width)):
+        return table
+    return read_table(path, header=False)
+
+
+def _is_value(table: Table, number: int) -> bool:
+    """Whether the name of a column is one of its values, nothing, or a number."""
+    name = table.names[number] if table.names else "name"
+    is_number = name.replace(".", "", 1).isdecimal()
+    return not name or is_number or any(row.values[number] == name for row in table.rows)
+
+
+def _column(table: Table, number: int) -> dict[str, Any]:
+    """Name, kind of values, how many there are, and what they are."""
+    name = table.names[number] if table.names else str(number + 1)
+    classes = table.classes.get(name)
+    values = [row.values[number] for row in table.rows]
+    if classes:
+        places = map(table.place, table.rows)
+        values = [named(value, classes, place) for value, place in zip(values, places, strict=True)]
+    values = [value for value in values if value not in (None, "")]
+    found: dict[str, Any] = {"name": name, "holds": _kind(values), "filled": len(values)}
+    if found["holds"] == "number":
+        found |= {"least": min(values), "most": max(values)}
+    elif found["holds"] == "list":
+        found["lengths"] = _spread([len(value) for value in values])
+        values = [part for value in values for part in value]
+    if found["holds"] == "text":
+        found["words"] = _spread([len(value.split()) for value in values])
+    counts = Counter(map(str, values)) if found["holds"] != "object" else Counter()
+    labels = classes or sorted(counts)
+    if counts and (classes or (len(counts) <= _FEW and len(counts) < len(values))):
+        found["labels"] = {label: counts[label] for label in labels}
+    return found
+
+
+def _kind(values: Sequence[Any]) -> str:
+    """What the values of a column are: `text`, `number`, `list`, `object`, or `nothing`."""
+    kinds = {type(value) for value in values}
+    if not kinds:
+        return "nothing"
+    if kinds <= {str}:
+        return "text"
+    if kinds <= {int, float, bool}:
+        return "number"
+    return "list" if kinds <= {list} else "object"
+
+
+def _spread(counts: Sequence[int]) -> dict[str, float]:
+    """Mean and largest of some numbers; nothing of none."""
+    if not counts:
+        return {}
+    return {"mean": round(sum(counts) / len(counts), 1), "most": max(counts)}
+
+
+def _spread_words(spread: dict[str, float]) -> str:
+    return f"{spread['mean']:,} on average, {spread['most']:,} at most" if spread else "none"
+
+
+def _words(found: dict[str, Any]) -> str:
+    """The values of a column for people."""
+    if labels := found.get("labels"):
+        shown = [f"{name[:_LETTERS]} {count:,}" for name, count in list(labels.items())[:_SHOWN]]
+        more = [f"{len(labels) - _SHOWN} more"] if len(labels) > _SHOWN else []
+        return ", ".join(shown + more)
+    if "least" in found:
+        return f"{found['least']:,} to {found['most']:,}"
+    if found["holds"] == "list":
+        return f"{_spread_words(found['lengths'])} in a list"
+    return f"{_spread_words(found['words'])}, in words" if found.get("words") else ""
