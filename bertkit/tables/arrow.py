@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bertkit import log
 from bertkit.errors import DataError
 from bertkit.optional import require
 from bertkit.storage.files import is_remote, open_binary
@@ -75,18 +76,49 @@ def read_column_file(path: str) -> ColumnTable:
             stream.seek(0)
             form = "Parquet" if is_parquet(head) else form
             table = _table(stream, head, arrow)
-        columns = [column.to_pylist() for column in table.columns]
     except DataError:
         raise
     except Exception as error:  # pyarrow's own kinds
         raise DataError(f"{path}: not a complete {form} file: {error}") from error
+    columns = [
+        _values(column, path, name)
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    ]
     return ColumnTable(table.column_names, columns, _classes(table.schema.metadata or {}))
+
+
+def _values(column: Any, path: str, name: str) -> list[Any]:
+    """The values of a column as Python's own; none where Python has no such values.
+
+    A date of the year 60000 beside the text is no reason to refuse the text.
+    """
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError as error:
+        row = next(number for number, value in enumerate(column, 1) if not _is_readable(value))
+        raise DataError(
+            f"{path}:{row}: the column {name!r} holds text that is not UTF-8",
+            "write the file again from text that is",
+        ) from error
+    except Exception as error:  # Python's of a date or a time zone, pyarrow's own
+        text = "%s: the column %r cannot be read, and is taken as empty: %s"
+        log.warn_once(text % (path, name, error))
+        return [None] * len(column)
+
+
+def _is_readable(value: Any) -> bool:
+    try:
+        value.as_py()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _table(stream: Any, head: bytes, arrow: Any) -> Any:
     if is_parquet(head):
         parquet = require("pyarrow.parquet", "Parquet files", extra="parquet")
-        return parquet.read_table(stream)
+        with parquet.ParquetFile(stream) as file:
+            return file.read()
     opened = arrow.ipc.open_file if head.startswith(b"ARROW1") else arrow.ipc.open_stream
     with opened(stream) as reader:
         return reader.read_all()
@@ -113,7 +145,7 @@ def _names_of(feature: Any) -> list[str]:
             feature = feature[0]
         elif feature.get("_type") == "ClassLabel":
             names = feature.get("names")
-            return list(map(str, names)) if isinstance(names, list) else []
+            return [str(name).strip() for name in names] if isinstance(names, list) else []
         else:
             feature = feature.get("feature")
     return []

@@ -64,7 +64,7 @@ class TextTask(FinetuneTask[T, Example]):
     def submitted(self, answer: Mapping[str, Any]) -> str:
         """A prediction as GLUE's leaderboard takes it."""
 
-    def takes_names(self, names: Sequence[str]) -> bool:
+    def takes_names(self, names: Sequence[str], path: str) -> bool:
         """Whether labels are names that a file notes for its numbers, and not the numbers."""
         return False
 

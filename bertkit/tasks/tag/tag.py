@@ -13,7 +13,7 @@ from bertkit import log
 from bertkit.errors import ConfigError
 from bertkit.model.token_classification import BertForTokenClassification
 from bertkit.storage.files import write_text
-from bertkit.tasks.finetuning.labels import given_labels
+from bertkit.tasks.finetuning.labels import given_labels, require_order
 from bertkit.tasks.finetuning.open import Opened
 from bertkit.tasks.finetuning.review import Tables
 from bertkit.tasks.finetuning.samples import Sample
@@ -82,6 +82,7 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
                 f"{self.start} has no tags: it was not fine-tuned for --task tag",
                 "fine-tune it first: bertkit finetune --task tag --train-file FILE",
             )
+        require_order(self.labels, facts, self.start)
         self.labels = self.labels or [str(names[key]) for key in sorted(names, key=int)]
         scheme = self.config.tag_scheme
         if scheme == AUTO:
@@ -204,7 +205,7 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
         file = read_sentences(config.eval_file[0], columns, True, config.limit, given)
         sentences = file.sentences
         scheme = settled_scheme(sentences, config.tag_scheme)
-        found = read_predicted(config.predictions, sentences)
+        found = read_predicted(config.predictions, sentences, given)
         return score_tags(
             [one.tags or () for one in sentences], found, scheme, config.strict_entities
         )

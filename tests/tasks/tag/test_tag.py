@@ -302,3 +302,14 @@ def test_a_dry_run_of_scoring_predictions_says_so(bertkit, settings):
     assert scored.status == 0, scored.err
     assert scored.result["scores"]["f1"] == 1.0
     assert "bertkit predict" not in scored.err
+
+
+def test_labels_in_another_order_than_the_model_learnt_are_refused(run, tmp_path):
+    run()
+    names = json.loads((tmp_path / "run/step-0000060/config.json").read_text())["id2label"]
+    labels = [names[key] for key in sorted(names, key=int)]
+    alone = {"train_file": None, "init_checkpoint": str(tmp_path / "run")}
+    alone["output"] = str(tmp_path / "other")
+    assert run(**alone, labels=labels).scores["f1"] == 1.0
+    with pytest.raises(ConfigError, match=f"--labels has '{labels[-1]}' as number 0, and"):
+        run(**alone, labels=labels[::-1])
