@@ -71,7 +71,7 @@ class ClassifyTask(TextTask[ClassifyConfig]):
         if not any(map(str.isdecimal, known)):
             raise DataError(
                 f"{path} has other labels, {shortened(names)}, than {shortened(known)}",
-                "see --labels" if self.config.labels else "give a file with the same labels",
+                "give --labels with the names of the file, in the order of the model",
             )
         return False
 

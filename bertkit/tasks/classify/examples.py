@@ -75,7 +75,9 @@ def columns_of(table: Table, config: TableConfig) -> Columns:
     known = glue.columns(GLUE[config.glue], table) if config.glue else None
     if known and text is None:
         text, pair = known[:2]
-        labels = labels or [known[2]]
+        # GLUE as `datasets` has it calls every label `label`.
+        own = known[2] in table.names or not table.names
+        labels = labels or ([known[2]] if own else [])
     usual = {name.lower(): name for name in table.names}
     if text is None:
         pairs = next((names for names in PAIRS if usual.keys() >= set(names)), None)
