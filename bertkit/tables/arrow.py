@@ -145,7 +145,9 @@ def _names_of(feature: Any) -> list[str]:
             feature = feature[0]
         elif feature.get("_type") == "ClassLabel":
             names = feature.get("names")
-            return [str(name).strip() for name in names] if isinstance(names, list) else []
+            found = list(map(str, names)) if isinstance(names, list) else []
+            bare = [name.strip() for name in found]
+            return bare if len(set(bare)) == len(found) else found
         else:
             feature = feature.get("feature")
     return []

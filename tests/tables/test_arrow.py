@@ -52,6 +52,7 @@ def test_forms_are_told_by_their_first_bytes(tmp_path, form):
     [
         ({"_type": "ClassLabel", "names": ["neg", "pos"]}, ["neg", "pos"]),
         ({"_type": "ClassLabel", "names": [" neg", "pos\n"]}, ["neg", "pos"]),
+        ({"_type": "ClassLabel", "names": ["neg ", "neg"]}, ["neg ", "neg"]),
         ({"_type": "List", "feature": {"_type": "ClassLabel", "names": ["O", "B"]}}, ["O", "B"]),
         ([{"_type": "ClassLabel", "names": ["O", "B"]}], ["O", "B"]),
         ({"_type": "ClassLabel", "num_classes": 2}, None),
