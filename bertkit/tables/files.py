@@ -113,9 +113,12 @@ def _of_folder(folder: str) -> list[str]:
             f"{folder} holds several data sets: {', '.join(found)}",
             f"give one of them, such as {os.path.join(folder, (found or ['train'])[0])}",
         )
-    parts = [part.name for part in Path(folder).glob("*.parquet")]
-    usual = not parts or any(part.startswith("train-") for part in parts)
-    pattern = os.path.join(folder, "train-*.parquet" if usual else "*.parquet")
+    parts = [
+        part for marks in ("*", "*/*") for part in sorted(Path(folder).glob(f"{marks}.parquet"))
+    ]
+    place = str(parts[0].parent) if parts else folder
+    usual = not parts or any(part.name.startswith("train-") for part in parts)
+    pattern = os.path.join(place, "train-*.parquet" if usual else "*.parquet")
     raise DataError(
         f"{folder} is a folder, but no data set of `save_to_disk`",
         f"give one of its files, or several by a pattern such as '{pattern}'",

@@ -140,7 +140,10 @@ def _joined(path: str, parts: Sequence[Table]) -> Table:
                 "files of one table have the same columns",
             )
         if part.classes != first.classes:
-            raise DataError(f"{part.path} has other names of labels than {first.path}")
+            raise DataError(
+                f"{part.path} has other names of labels than {first.path}",
+                "files of one table note the same names, or none of them does",
+            )
         order = [list(part.names).index(name) for name in first.names]
         for row in part.rows:
             values = [row.values[number] for number in order] if order else row.values

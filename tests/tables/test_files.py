@@ -71,10 +71,17 @@ def test_a_folder_of_save_to_disk_is_its_files_in_its_order(tmp_path):
     with pytest.raises(DataError, match="is a folder, but no data set") as error:
         table_files(str(tmp_path))
     assert str(tmp_path / "train-*.parquet") in error.value.hint
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/train-0.parquet").touch()
+    with pytest.raises(DataError, match="is a folder, but no data set") as error:
+        table_files(str(tmp_path))
+    assert str(tmp_path / "data/train-*.parquet") in error.value.hint
+    (tmp_path / "data/train-0.parquet").unlink()
     (tmp_path / "data_0.parquet").touch()
     with pytest.raises(DataError, match="is a folder, but no data set") as error:
         table_files(str(tmp_path))
     assert str(tmp_path / "*.parquet") in error.value.hint
+    (tmp_path / "data").rmdir()
     for name in ("test", "train"):
         (tmp_path / name).mkdir()
     (tmp_path / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bertkit.errors import ConfigError
+from bertkit.errors import ConfigError, shortened
 from bertkit.storage.files import names_in_list
 
 
@@ -36,7 +36,7 @@ def given_labels(words: Sequence[str], *, at_least: int = 2) -> list[str]:
 
 
 def require_order(labels: Sequence[str], facts: Mapping[str, Any], start: str | Path) -> None:
-    """Refuse labels for a model that has learnt one of them as another of its outputs.
+    """Refuse labels for a model that has learnt one of them as another of its outputs, or more.
 
     Args:
         labels: in their order.
@@ -44,11 +44,16 @@ def require_order(labels: Sequence[str], facts: Mapping[str, Any], start: str | 
         start: of the model, for messages.
 
     Raises:
-        ConfigError: names the first such label.
+        ConfigError: names the first such label, or both numbers of labels.
     """
     learnt = facts.get("id2label")
     numbers = {str(name): int(key) for key, name in learnt.items()} if learnt else {}
     wrong = next((n for n, name in enumerate(labels) if numbers.get(name, n) != n), None)
+    if labels and numbers and len(labels) != len(numbers) and wrong is None:
+        raise ConfigError(
+            f"--labels has {len(labels)} labels, and {start} has learnt {len(numbers)}",
+            f"leave --labels out: it has learnt {shortened(list(numbers))}",
+        )
     if wrong is not None:
         raise ConfigError(
             f"--labels has {labels[wrong]!r} as number {wrong}, and {start} has learnt it as number"

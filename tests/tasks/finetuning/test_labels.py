@@ -36,5 +36,7 @@ def test_labels_have_the_numbers_that_a_model_has_learnt():
     require_order([], facts, "run")
     require_order(["x", "y", "z"], facts, "run")  # other names for the same
     require_order(["a", "b"], {}, "run")
+    with pytest.raises(ConfigError, match="--labels has 2 labels, and run has learnt 3"):
+        require_order(["a", "b"], facts, "run")
     with pytest.raises(ConfigError, match="'c' as number 1, and run has learnt it as number 2"):
         require_order(["a", "c", "b"], facts, "run")
