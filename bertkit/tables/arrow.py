@@ -62,7 +62,7 @@ def is_column_file(path: str) -> bool:
 
 
 def read_column_file(path: str) -> ColumnTable:
-    """Read a Parquet or Arrow file, local or remote.
+    """Read a Parquet or Arrow file, local or remote, without columns of images and audio.
 
     Raises:
         DataError: damaged or cut off.
@@ -118,10 +118,23 @@ def _table(stream: Any, head: bytes, arrow: Any) -> Any:
     if is_parquet(head):
         parquet = require("pyarrow.parquet", "Parquet files", extra="parquet")
         with parquet.ParquetFile(stream) as file:
-            return file.read()
+            media = [column.name for column in file.schema_arrow if _is_media(column.type, arrow)]
+            others = [name for name in file.schema_arrow.names if name not in media]
+            return file.read(others) if media else file.read()
     opened = arrow.ipc.open_file if head.startswith(b"ARROW1") else arrow.ipc.open_stream
     with opened(stream) as reader:
-        return reader.read_all()
+        table = reader.read_all()
+    return table.drop_columns([one.name for one in table.schema if _is_media(one.type, arrow)])
+
+
+def _is_media(kind: Any, arrow: Any) -> bool:
+    """Whether a column has images or audio, or lists of them, as `datasets` stores them."""
+    types = arrow.types
+    if types.is_list(kind) or types.is_large_list(kind):
+        return _is_media(kind.value_type, arrow)
+    return types.is_struct(kind) and any(
+        types.is_binary(part.type) or types.is_large_binary(part.type) for part in kind
+    )
 
 
 def _classes(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:

@@ -101,3 +101,12 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
     parquet.write_table(pyarrow.table([array, array], names=["x", "x"]), tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"a\.parquet: two columns are named 'x'"):
         read_table(str(tmp_path / "a.parquet"))
+
+
+@pytest.mark.parametrize("form", ["parquet", "stream"])
+def test_images_and_audio_are_not_read(tmp_path, form, monkeypatch):
+    image = {"bytes": b"x" * 9, "path": None}
+    columns = {"text": ["a"], "image": [image], "film": [[image]], "tr": [{"de": "x"}]}
+    monkeypatch.setitem(globals(), "COLUMNS", columns)
+    found = read_column_file(str(write(tmp_path, form)))
+    assert (found.names, found.columns) == (["text", "tr"], [["a"], [{"de": "x"}]])
