@@ -14,6 +14,9 @@ from bertkit.configuration.option_groups import DATA
 from bertkit.hub.names import hub_name
 from bertkit.model.checkpoints.places import local_checkpoint
 
+_TEXT_KEY = "--text-key"  # of commands that read in texts, in their hints
+_HAVE_OPTIONS = "`bertkit extract` and `bertkit finetune` have options that say what to read in it"
+
 
 @options.command()
 @click.argument("paths", nargs=-1, metavar="PATH...", type=Place("PATH"))
@@ -124,23 +127,22 @@ def _is_text(name: str) -> bool:
     from bertkit.kinds.recognise import TEXT, kind_of
     from bertkit.records.tools import inspect as work
     from bertkit.storage import files
+    from bertkit.storage.folder_walk import describes_data_set
     from bertkit.storage.input_files import expand_inputs
 
     folder = os.path.isdir(name)
     if folder and any(map(work.holds_records, work.record_files([name]))):
         return False
-    first = expand_inputs([name])[0]
+    paths = expand_inputs([name])
+    first = next((p for p in paths if not describes_data_set(os.path.basename(p))), paths[0])
     if not files.is_remote(first) and work.holds_records(first):
         return False
     try:
         detect_form(first)
     except DataError as error:
         found = None if folder else kind_of(first)
-        if found and found.name == TEXT:
-            hint = (
-                "`bertkit extract` and `bertkit finetune` have options that say what to read in it"
-            )
-            raise DataError(error.message, hint) from error
+        if (found and found.name == TEXT) or _TEXT_KEY in error.hint:
+            raise DataError(error.message, _HAVE_OPTIONS) from error
         return folder  # which says what is wrong with the file
     return True
 
@@ -151,6 +153,7 @@ def _describe(names: list[str], vocab: str | None) -> tuple[dict[str, Any], str]
 
     from bertkit import log
     from bertkit.corpus.describe import Beginning, describe_text, forms_of
+    from bertkit.errors import DataError
     from bertkit.summary import report
 
     knows = tokens = None
@@ -163,7 +166,11 @@ def _describe(names: list[str], vocab: str | None) -> tuple[dict[str, Any], str]
         words, config = opened(vocab, RecordsConfig(allow_duplicates=True))
         knows = knows_characters(words, config.normalisation)
         tokens = TokenCounter(words, config.normalisation, config.word_length)
-    taken = forms_of(names)
+    try:
+        taken = forms_of(names)
+    except DataError as error:
+        hint = _HAVE_OPTIONS if _TEXT_KEY in error.hint else error.hint
+        raise DataError(error.message, hint) from error
     taken.log()
     beginning = Beginning(taken.names)
 

@@ -83,8 +83,13 @@ def _refuse_pipe(path: str) -> None:
 
 
 def _matching(pattern: str) -> list[FoundFile]:
-    """The files that match a glob; bertkit's own manifests are none."""
-    matches = sorted(glob.glob(pattern))
+    """The files that match a glob; bertkit's own manifests are none.
+
+    A folder that is there by the name as it is given is no part of the pattern.
+    """
+    folder, name = os.path.split(pattern)
+    inside = os.path.join(glob.escape(folder), name) if os.path.isdir(folder) else pattern
+    matches = sorted(glob.glob(inside))
     names = [
         name
         for name in matches

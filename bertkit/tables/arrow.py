@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bertkit import log
 from bertkit.errors import BertkitError, DataError
 from bertkit.optional import require
 from bertkit.storage.files import is_remote, open_binary
@@ -62,23 +63,26 @@ def is_column_file(path: str) -> bool:
 
 
 def read_column_file(path: str) -> ColumnTable:
-    """Read a Parquet or Arrow file, local or remote.
+    """Read a Parquet or Arrow file, local or remote, without columns of images and audio.
 
     Raises:
         DataError: damaged or cut off.
         MissingDependencyError: pyarrow is not installed.
     """
     with _opened(path) as reader:
-        table = reader.read_all() if hasattr(reader, "read_all") else reader.read()
-        columns = [column.to_pylist() for column in table.columns]
+        media = [part.name for part in _schema(reader) if _is_media(part.type)]
+        table = _table(reader, [name for name in _schema(reader).names if name not in media])
+    columns = [
+        _values(column, path, name)
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    ]
     return ColumnTable(table.column_names, columns, _classes(table.schema.metadata or {}))
 
 
 def names_of_column_file(path: str) -> list[str]:
     """Names of the columns of a Parquet or Arrow file; errors as `read_column_file`."""
     with _opened(path) as reader:
-        schema = getattr(reader, "schema_arrow", None) or reader.schema
-        return list(map(str, schema.names))
+        return list(map(str, _schema(reader).names))
 
 
 @contextlib.contextmanager
@@ -92,8 +96,7 @@ def _opened(path: str) -> Iterator[Any]:
             stream.seek(0)
             if is_parquet(head):
                 form = "Parquet"
-                parquet = require("pyarrow.parquet", "Parquet files", extra="parquet")
-                opened = parquet.ParquetFile
+                opened = require("pyarrow.parquet", "Parquet", extra="parquet").ParquetFile
             else:
                 whole = head.startswith(b"ARROW1")
                 opened = arrow.ipc.open_file if whole else arrow.ipc.open_stream
@@ -103,6 +106,55 @@ def _opened(path: str) -> Iterator[Any]:
         raise
     except Exception as error:  # pyarrow's own kinds
         raise DataError(f"{path}: not a complete {form} file: {error}") from error
+
+
+def _schema(reader: Any) -> Any:
+    return getattr(reader, "schema_arrow", None) or reader.schema
+
+
+def _table(reader: Any, names: Sequence[str]) -> Any:
+    """The columns of these names as pyarrow's table."""
+    all_of_them = len(names) == len(_schema(reader).names)
+    if hasattr(reader, "read_all"):
+        return reader.read_all() if all_of_them else reader.read_all().select(names)
+    return reader.read() if all_of_them else reader.read(names)
+
+
+def _values(column: Any, path: str, name: str) -> list[Any]:
+    """The values of a column as Python's own; none where Python has no such values.
+
+    A date of the year 60000 beside the text is no reason to refuse the text.
+    """
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError as error:
+        row = next(number for number, value in enumerate(column, 1) if not _is_readable(value))
+        raise DataError(
+            f"{path}:{row}: the column {name!r} holds text that is not UTF-8",
+            "write the file again from text that is",
+        ) from error
+    except Exception as error:  # Python's of a date or a time zone, pyarrow's own
+        text = "%s: the column %r cannot be read, and is taken as empty: %s"
+        log.warn_once(text % (path, name, error))
+        return [None] * len(column)
+
+
+def _is_readable(value: Any) -> bool:
+    try:
+        value.as_py()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_media(kind: Any) -> bool:
+    """Whether a column has images or audio, or lists of them, as `datasets` stores them."""
+    types = require("pyarrow.types", "Parquet and Arrow files", extra="parquet")
+    if types.is_list(kind) or types.is_large_list(kind):
+        return _is_media(kind.value_type)
+    return types.is_struct(kind) and any(
+        types.is_binary(part.type) or types.is_large_binary(part.type) for part in kind
+    )
 
 
 def _classes(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
@@ -126,7 +178,9 @@ def _names_of(feature: Any) -> list[str]:
             feature = feature[0]
         elif feature.get("_type") == "ClassLabel":
             names = feature.get("names")
-            return list(map(str, names)) if isinstance(names, list) else []
+            found = list(map(str, names)) if isinstance(names, list) else []
+            bare = [name.strip() for name in found]
+            return bare if len(set(bare)) == len(found) else found
         else:
             feature = feature.get("feature")
     return []

@@ -5,10 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 
 from bertkit.errors import DataError
 from bertkit.storage.files import file_state, is_remote, read_json, sha256_of
+from bertkit.storage.folder_walk import describes_data_set
 from bertkit.storage.input_files import expand_inputs
 
 _STATE = "state.json"
@@ -30,7 +33,8 @@ def table_files(path: str) -> list[str]:
         return _of_folder(path)
     if os.path.exists(path) or not any(mark in path for mark in _PATTERN):
         return [path]
-    return expand_inputs([path])
+    found = expand_inputs([path])
+    return [name for name in found if not describes_data_set(os.path.basename(name))] or found
 
 
 def digest_of_table(path: str) -> str:
@@ -55,10 +59,24 @@ def local_digest(path: str) -> str:
         return ""
 
 
-def stem_of(path: str) -> str:
-    """What a table is called in names: its file's or folder's, without endings or marks."""
-    stem = Path(path).name.partition(".")[0]
-    return "".join(letter for letter in stem if letter not in _PATTERN + "]").rstrip("-_")
+def stems_of(paths: Sequence[str]) -> list[str]:
+    """What each table is called in names: its file's or folder's, without endings or marks.
+
+    All are different: one whose name is taken has the folders above it in it, such as
+    `cola-test`, or a number.
+    """
+    found: list[str] = []
+    for path in paths:
+        parts = [part for part in map(_stem, reversed(Path(path).parts)) if part] or ["table"]
+        names = ["-".join(reversed(parts[:size])) for size in range(1, len(parts) + 1)]
+        numbered = (f"{names[0]}-{number}" for number in count(2))
+        found.append(next(name for name in chain(names, numbered) if name not in found))
+    return found
+
+
+def _stem(name: str) -> str:
+    stem = name.partition(".")[0]
+    return "".join(letter for letter in stem if letter not in _PATTERN + "]/").rstrip("-_")
 
 
 def listed_in_state(folder: str) -> tuple[str, ...] | None:
@@ -84,6 +102,8 @@ def is_data_set(folder: str) -> bool:
 
 def _of_folder(folder: str) -> list[str]:
     names = listed_in_state(folder)
+    if names == ():
+        raise DataError(f"{folder}: holds no rows", "give a data set with examples in it")
     if names:
         return [os.path.join(folder, name) for name in names]
     splits = Path(folder) / _SPLITS
@@ -93,7 +113,12 @@ def _of_folder(folder: str) -> list[str]:
             f"{folder} holds several data sets: {', '.join(found)}",
             f"give one of them, such as {os.path.join(folder, (found or ['train'])[0])}",
         )
-    pattern = os.path.join(folder, "train-*.parquet")
+    parts = [
+        part for marks in ("*", "*/*") for part in sorted(Path(folder).glob(f"{marks}.parquet"))
+    ]
+    place = str(parts[0].parent) if parts else folder
+    usual = not parts or any(part.name.startswith("train-") for part in parts)
+    pattern = os.path.join(place, "train-*.parquet" if usual else "*.parquet")
     raise DataError(
         f"{folder} is a folder, but no data set of `save_to_disk`",
         f"give one of its files, or several by a pattern such as '{pattern}'",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,10 @@ _SHOWN = 12
 _OBJECTS = "one object per line is expected"
 _HEAD = 1 << 16
 _LARGEST = 1 << 27  # bytes of a row
+
+
+class NoRowsError(DataError):
+    """A file of a table without any rows."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +112,21 @@ def read_table(
         ragged: takes the places of rows with another number of fields, which are left out.
 
     Raises:
-        DataError: cannot be read, not UTF-8, empty, a row of another width, or files with other
-            columns; names the line.
+        NoRowsError: the file, or each of several, is empty.
+        DataError: cannot be read, not UTF-8, a row of another width, or files with other columns;
+            names the line.
         MissingDependencyError: Parquet and Arrow without pyarrow.
     """
     files = table_files(path)
-    parts = [_read_file(name, header=header, quoting=quoting, ragged=ragged) for name in files]
-    return parts[0] if len(parts) == 1 else _joined(path, parts)
+    if len(files) == 1:
+        return _read_file(files[0], header=header, quoting=quoting, ragged=ragged)
+    parts: list[Table] = []
+    for name in files:
+        with contextlib.suppress(NoRowsError):  # writers of several files leave some empty
+            parts.append(_read_file(name, header=header, quoting=quoting, ragged=ragged))
+    if not parts:
+        raise _no_rows(path)
+    return _joined(path, parts)
 
 
 def _joined(path: str, parts: Sequence[Table]) -> Table:
@@ -127,7 +140,10 @@ def _joined(path: str, parts: Sequence[Table]) -> Table:
                 "files of one table have the same columns",
             )
         if part.classes != first.classes:
-            raise DataError(f"{part.path} has other names of labels than {first.path}")
+            raise DataError(
+                f"{part.path} has other names of labels than {first.path}",
+                "files of one table note the same names, or none of them does",
+            )
         order = [list(part.names).index(name) for name in first.names]
         for row in part.rows:
             values = [row.values[number] for number in order] if order else row.values
@@ -198,8 +214,8 @@ def _width_hint(plain: bool, delimiter: str) -> str:
     return f"a field with {name} in it stands in quotation marks"
 
 
-def _no_rows(path: str, where: str = "") -> DataError:
-    return DataError(f"{path}: holds no rows {where}".rstrip(), "give a file with examples in it")
+def _no_rows(path: str, where: str = "") -> NoRowsError:
+    return NoRowsError(f"{path}: holds no rows {where}".rstrip(), "give a file with examples in it")
 
 
 def _delimiter(path: str, head: str) -> str:
@@ -274,6 +290,7 @@ def _json_lines(path: str, text: str) -> Iterator[tuple[int, Any]]:
 
 def _columns(path: str) -> Table:
     found = read_column_file(path)
+    _require_names(path, found.names)
     rows = [
         Row(number, values) for number, values in enumerate(zip(*found.columns, strict=True), 1)
     ]

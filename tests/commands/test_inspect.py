@@ -221,6 +221,26 @@ def test_a_table_of_examples_is_no_records(bertkit, tmp_path):
     assert "finetune" in shown.err and "make-records" not in shown.err
 
 
+def test_a_data_set_of_datasets_is_no_records(bertkit, tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = arrow.table({"sentence": ["good", "bad"], "label": [1, 0]})
+    (tmp_path / "set").mkdir()
+    parquet.write_table(table, tmp_path / "train.parquet")
+    with arrow.ipc.new_stream(tmp_path / "set/train.arrow", table.schema) as writer:
+        writer.write_table(table)
+    (tmp_path / "set/dataset_dict.json").write_text('{"splits": ["train"]}')
+    (tmp_path / "train.jsonl").write_text('{"sentence": "good", "label": 1}\n')
+    for name in ("train.parquet", "train.jsonl"):
+        shown = bertkit("inspect", tmp_path / name, "--json")
+        assert shown.status == 0, shown.err
+        columns = shown.result["tables"][0]["columns"]
+        assert [column["name"] for column in columns] == ["sentence", "label"]
+    shown = bertkit("inspect", tmp_path / "set")
+    assert shown.status == 3 and "sentence, label" in shown.err
+    assert "finetune" in shown.err and "--text-key" not in shown.err
+
+
 def test_things_are_shown_in_the_order_given(bertkit, trained, vocab):
     (step,) = sorted(trained.run.glob("step-*"))[-1:]
     for order in ([vocab, trained.run, step], [step, vocab, trained.run]):

@@ -83,3 +83,11 @@ def test_what_can_be_read_only_once_is_refused(tmp_path):
     with pytest.raises(DataError, match="no such file: -") as error:
         expand_inputs(["-"])
     assert error.value.hint.startswith("standard input is not read")
+
+
+def test_marks_in_the_name_of_a_folder_are_no_pattern(tmp_path):
+    for folder in ("a [b]", "a b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.txt").touch()
+    assert expand_inputs([tmp_path / "a [b]/*.txt"]) == [str(tmp_path / "a [b]/x.txt")]
+    assert expand_inputs([tmp_path / "[a] b/*.txt"]) == [str(tmp_path / "a b/x.txt")]

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from bertkit import log
 from bertkit.errors import DataError
 from bertkit.tables.arrow import is_column_file, named, read_column_file
 from bertkit.tables.table import read_table
@@ -50,6 +51,8 @@ def test_forms_are_told_by_their_first_bytes(tmp_path, form):
     ("feature", "names"),
     [
         ({"_type": "ClassLabel", "names": ["neg", "pos"]}, ["neg", "pos"]),
+        ({"_type": "ClassLabel", "names": [" neg", "pos\n"]}, ["neg", "pos"]),
+        ({"_type": "ClassLabel", "names": ["neg ", "neg"]}, ["neg ", "neg"]),
         ({"_type": "List", "feature": {"_type": "ClassLabel", "names": ["O", "B"]}}, ["O", "B"]),
         ([{"_type": "ClassLabel", "names": ["O", "B"]}], ["O", "B"]),
         ({"_type": "ClassLabel", "num_classes": 2}, None),
@@ -74,3 +77,36 @@ def test_numbers_by_name():
     for wrong in (2, -2, "yes", 0.5):
         with pytest.raises(DataError, match=r"f:1: the label .* has no name; the file notes 2"):
             named(wrong, ["no", "yes"], "f:1")
+
+
+def test_a_column_that_python_cannot_hold_costs_itself(tmp_path, caplog):
+    late = pyarrow.array([1 << 62], pyarrow.timestamp("us"))
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pyarrow.table({"text": ["a"], "when": late}), path)
+    log.logger.propagate = True
+    assert [row.values for row in read_table(str(path)).rows] == [("a", None)]
+    assert "a.parquet: the column 'when' cannot be read, and is taken as empty" in caplog.text
+
+
+def test_text_that_is_not_utf8_is_told_with_its_row(tmp_path):
+    latin = pyarrow.array([b"a", b"caf\xe9"])
+    text = pyarrow.Array.from_buffers(pyarrow.string(), 2, latin.buffers())
+    parquet.write_table(pyarrow.table({"text": text}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a\.parquet:2: the column 'text' holds text that is not"):
+        read_table(str(tmp_path / "a.parquet"))
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    array = pyarrow.array(["a"])
+    parquet.write_table(pyarrow.table([array, array], names=["x", "x"]), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"a\.parquet: two columns are named 'x'"):
+        read_table(str(tmp_path / "a.parquet"))
+
+
+@pytest.mark.parametrize("form", ["parquet", "stream"])
+def test_images_and_audio_are_not_read(tmp_path, form, monkeypatch):
+    image = {"bytes": b"x" * 9, "path": None}
+    columns = {"text": ["a"], "image": [image], "film": [[image]], "tr": [{"de": "x"}]}
+    monkeypatch.setitem(globals(), "COLUMNS", columns)
+    found = read_column_file(str(write(tmp_path, form)))
+    assert (found.names, found.columns) == (["text", "tr"], [["a"], [{"de": "x"}]])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,10 +23,13 @@ from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.document import Document, Rejected
 from bertkit.corpus.extraction.part import documents_of
 from bertkit.corpus.forms.detect import recognised
+from bertkit.corpus.inputs import list_inputs
 from bertkit.corpus.raw_file import RawFile, head_of, open_source
 from bertkit.corpus.sentences import split_lines
 from bertkit.errors import DataError
-from bertkit.tables.table import read_table
+from bertkit.storage.folder_walk import describes_data_set
+from bertkit.tables.files import listed_in_state
+from bertkit.tables.table import NoRowsError, read_table
 
 # A text of fewer words is not looked for: it may stand anywhere.
 FEWEST = 8
@@ -58,6 +63,21 @@ class EvaluationNgrams(NamedTuple):
         return tuple(map(filter_of, self.keys))
 
 
+def evaluation_files(paths: Sequence[str]) -> list[str]:
+    """The files of `--against`; of a folder of `datasets` those that hold its rows.
+
+    Raises:
+        DataError: something does not exist.
+    """
+    return [path for path in list_inputs(paths) if path in paths or _holds_texts(path)]
+
+
+def _holds_texts(path: str) -> bool:
+    folder, name = os.path.split(path)
+    rows = listed_in_state(folder) if name.endswith(".arrow") else None
+    return not describes_data_set(name) and (rows is None or name in rows)
+
+
 def collect_ngrams(files: Sequence[str], size: int) -> EvaluationNgrams:
     """The n-grams of `size` words of these files; shorter texts count as a whole.
 
@@ -82,7 +102,7 @@ def collect_ngrams(files: Sequence[str], size: int) -> EvaluationNgrams:
     if not found:
         raise DataError(
             f"--against: no text of {min(FEWEST, size)} words or more in {len(files)} files",
-            "give SQuAD files, text, JSON lines or sentence files",
+            "give SQuAD files, tables, text, JSON lines or sentence files",
         )
     sizes = tuple(sorted(found, reverse=True))
     sorted_keys, first_owners = [], []
@@ -145,7 +165,8 @@ def evaluation_texts(path: str) -> Iterator[tuple[str, str]]:
     config = ExtractConfig(splitter="lines")
     form = recognised(RawFile.of(path)).form.name
     if form in _TABLES or (form == _JSON and head.startswith(b"[")):
-        yield from _texts_of_rows(read_table(path).records())
+        with contextlib.suppress(NoRowsError):  # as a part of a data set may be
+            yield from _texts_of_rows(read_table(path).records())
         return
     if form == forms.FALLBACK.name:
         config = replace(config, form="documents")
@@ -171,9 +192,20 @@ def _texts_in(value: Any, name: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, dict):
         for key, part in value.items():
             yield from _texts_in(part, f"{name}, {key}")
+    elif _are_words(value):
+        yield name, " ".join(value)
     elif isinstance(value, list):
         for part in value:
             yield from _texts_in(part, name)
+
+
+def _are_words(value: Any) -> bool:
+    """Whether a list is a sentence cut into words, as for tags: none has white space in it."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(part, str) and len(part.split()) <= 1 for part in value)
+    )
 
 
 def _json_object(path: str, head: bytes) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.codecs.strict_json import json_text
+from bertkit.corpus.cleaning.against import evaluation_files
 from bertkit.corpus.cleaning.banding import choose_banding
 from bertkit.corpus.cleaning.config import CRITERIA, CleanConfig
 from bertkit.corpus.cleaning.facts import facts_of
@@ -88,7 +89,7 @@ def clean_corpus(
     own = [place for place in (output, scratch, listing) if place]
     files = list_inputs(inputs, prefix, leave_out=own)
     refuse_raw_files(files)
-    against = list_inputs(config.against) if config.against else []
+    against = evaluation_files(config.against)
     work = _Work(files, against, config, Engine(workers, executor, scheduler), examples, listing)
     if not config.dropped:
         return work.report(scratch)
@@ -114,7 +115,7 @@ def plan(
     files = list_inputs(inputs, prefix, leave_out=[output] if output else [])
     refuse_raw_files(files)
     total = sum(map(size_of, files))
-    against = list_inputs(config.against) if config.against else []
+    against = evaluation_files(config.against)
     state = {}
     if output:
         planned = Manifest("clean", _deciding(config, files, against))

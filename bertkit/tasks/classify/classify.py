@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bertkit.errors import ConfigError
+from bertkit.errors import ConfigError, DataError, shortened
 from bertkit.model.classification import MULTI, REGRESSION, SINGLE
 from bertkit.tasks.classify import reviews
 from bertkit.tasks.classify.config import ClassifyConfig
@@ -22,7 +22,7 @@ from bertkit.tasks.classify.metrics import (
     several_label_scores,
 )
 from bertkit.tasks.classify.text_task import TextTask
-from bertkit.tasks.finetuning.labels import given_labels
+from bertkit.tasks.finetuning.labels import given_labels, require_order
 from bertkit.tasks.finetuning.open import Opened
 from bertkit.tasks.finetuning.review import Tables
 from bertkit.tasks.finetuning.samples import Sample
@@ -47,6 +47,8 @@ class ClassifyTask(TextTask[ClassifyConfig]):
             self.labels = self._known_labels()
         elif self.config.trains:
             require_several(self.train_examples, self.config)
+        else:
+            require_order(self.labels, self.facts_of_start(), self.start)
         config = self.config
         self._ids = {name: number for number, name in enumerate(self.labels)}
         self.width = len(self.labels)
@@ -56,11 +58,22 @@ class ClassifyTask(TextTask[ClassifyConfig]):
         self.metrics = SCORES_OF_SEVERAL if config.multi_label else single
         self._weights = class_weights(config, self.labels, self._training_targets())
 
-    def takes_names(self, names: Sequence[str]) -> bool:
-        """Where the labels are not known otherwise, or are some of these."""
+    def takes_names(self, names: Sequence[str], path: str) -> bool:
+        """Where the labels are not known otherwise, or are some of these.
+
+        Raises:
+            DataError: the labels are other names, so that the numbers may have another order.
+        """
         glue = self.config.glue
         known = self.labels or (GLUE[glue].labels if glue else ())
-        return not known or not set(names).isdisjoint(known)
+        if not known or not set(names).isdisjoint(known):
+            return True
+        if not any(map(str.isdecimal, known)):
+            raise DataError(
+                f"{path} has other labels, {shortened(names)}, than {shortened(known)}",
+                "give --labels with the names of the file, in the order of the model",
+            )
+        return False
 
     def _known_labels(self) -> list[str]:
         config = self.config

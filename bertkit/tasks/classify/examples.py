@@ -26,6 +26,7 @@ PAIRS = (
     ("text1", "text2"),
 )
 TEXTS = ("sentence", "text", "content", "review")
+TakesNames = Callable[[Sequence[str], str], bool]
 LABELS = ("label", "labels", "score", "gold_label", "class", "target", "category")
 
 
@@ -38,12 +39,14 @@ class Example:
         text: the first one.
         pair: the second one; None for a single text.
         label: as the file has it: a text or number, or a list; None without.
+        named: the label is a name, or several, that the file notes for its numbers.
     """
 
     place: str
     text: str
     pair: str | None = None
     label: Any = None
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,9 @@ def columns_of(table: Table, config: TableConfig) -> Columns:
     known = glue.columns(GLUE[config.glue], table) if config.glue else None
     if known and text is None:
         text, pair = known[:2]
-        labels = labels or [known[2]]
+        # GLUE as `datasets` has it calls every label `label`.
+        own = known[2] in table.names or not table.names
+        labels = labels or ([known[2]] if own else [])
     usual = {name.lower(): name for name in table.names}
     if text is None:
         pairs = next((names for names in PAIRS if usual.keys() >= set(names)), None)
@@ -96,7 +101,9 @@ def _require_names(table: Table, columns: Columns) -> None:
     Columns that are given by number may be of a file without a header. The first row is data
     where its label is a number, or the label of another row.
     """
-    for name in columns.labels if table.names else ():
+    # Of tables whose rows begin at 1 no row was taken for names.
+    headed = bool(table.names) and table.rows[0].line > 1
+    for name in columns.labels if headed else ():
         if name in table.names or not name.isdecimal() or int(name) > table.width:
             continue
         number = int(name) - 1
@@ -117,7 +124,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _never(names: Sequence[str]) -> bool:
+def _never(names: Sequence[str], path: str) -> bool:
     return False
 
 
@@ -138,9 +145,7 @@ class ExampleReader:
         self.columns: Columns | None = None
         self.classes: Sequence[str] = ()
 
-    def read(
-        self, path: str, use: str, takes_names: Callable[[Sequence[str]], bool] = _never
-    ) -> list[Example]:
+    def read(self, path: str, use: str, takes_names: TakesNames = _never) -> list[Example]:
         """The examples of a file.
 
         Of GLUE's own files, as everybody has it, rows of a training file that are cut or hold
@@ -149,8 +154,8 @@ class ExampleReader:
         Args:
             path: of the table.
             use: `train`, `eval` or `predict`, whose rows need no label.
-            takes_names: tells of the names that a file notes for its numbers whether the labels
-                are these names.
+            takes_names: tells of the names that a file (its path) notes for its numbers whether
+                the labels are these names.
 
         Raises:
             DataError: no such column, a row without text, without its partner or label; names
@@ -185,15 +190,13 @@ class ExampleReader:
         return found
 
 
-def _classes(
-    table: Table, columns: Columns, takes_names: Callable[[Sequence[str]], bool]
-) -> Sequence[str]:
+def _classes(table: Table, columns: Columns, takes_names: TakesNames) -> Sequence[str]:
     """Names of the numbers in the column of labels, where they are to be taken."""
     if len(columns.labels) != 1 or not table.classes:
         return ()
     column = table.column(columns.labels[0], "--label-column")
     names = table.classes.get(table.names[column], ())
-    return names if names and takes_names(names) else ()
+    return names if names and takes_names(names, table.path) else ()
 
 
 class _Cut:
@@ -221,7 +224,8 @@ class _Cut:
         pair = None
         if self._pair is not None:
             pair = self._text_in(row.values[self._pair], self._names.pair, place)
-        return Example(place, text, pair, self._label(row, place) if self._labels else None)
+        label = self._label(row, place) if self._labels else None
+        return Example(place, text, pair, label, bool(self._classes))
 
     def _text_in(self, value: Any, name: str, place: str) -> str:
         fault = fault_of_text(value)
@@ -235,12 +239,12 @@ class _Cut:
         """The value of the one column, or the names of the columns that hold 1."""
         names = self._names.labels
         if len(names) == 1:
-            value = row.values[self._labels[0]]
-            if self._classes:
-                value = named(value, self._classes, place)
+            given = row.values[self._labels[0]]
+            value = named(given, self._classes, place) if self._classes else given
             if value is None or value == "":
+                fault = "empty" if given is None or given == "" else given
                 raise DataError(
-                    f"{place}: {names[0]} is empty: there is no label",
+                    f"{place}: {names[0]} is {fault}: there is no label",
                     "remove the row, or fill it in",
                 )
             return value

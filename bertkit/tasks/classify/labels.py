@@ -22,7 +22,7 @@ def label_names(example: Example, config: ClassifyConfig) -> list[str]:
         DataError: a number with a fraction, an object; or several where one is wanted.
     """
     value = example.label
-    if config.multi_label and isinstance(value, str):
+    if config.multi_label and isinstance(value, str) and not example.named:
         value = [part.strip() for part in value.split(config.label_separator) if part.strip()]
     if isinstance(value, (list, tuple)):
         if not config.multi_label:
@@ -33,9 +33,11 @@ def label_names(example: Example, config: ClassifyConfig) -> list[str]:
 
 def _name(value: Any, example: Example, config: ClassifyConfig) -> str:
     """A label as a name."""
+    if example.named and isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (dict, list)) or value is None:
+    if isinstance(value, (dict, list, bytes)) or value is None:
         raise DataError(f"{example.place}: the label is no name")
     name = str(value).strip()
     if name not in config.labels and _has_fraction(name):

@@ -64,7 +64,7 @@ class TextTask(FinetuneTask[T, Example]):
     def submitted(self, answer: Mapping[str, Any]) -> str:
         """A prediction as GLUE's leaderboard takes it."""
 
-    def takes_names(self, names: Sequence[str]) -> bool:
+    def takes_names(self, names: Sequence[str], path: str) -> bool:
         """Whether labels are names that a file notes for its numbers, and not the numbers."""
         return False
 
@@ -168,5 +168,8 @@ class TextTask(FinetuneTask[T, Example]):
         if not self.config.glue:
             return [file]
         board = file.parent / glue.submission_name(self.config.glue, path)
+        names = [glue.submission_name(self.config.glue, name) for name in self.config.predict_file]
+        if names.count(board.name) > 1:  # files that the leaderboard does not have
+            board = board.with_name(f"{file.stem}.tsv")
         write_text(board, glue.submission_text([self.submitted(answer) for answer in answers]))
         return [file, board]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from bertkit.configuration.config import flatten, load_yaml
 from bertkit.configuration.settings import FIXED, default_values, resume_rules
 from bertkit.errors import BertkitError, DataError
 from bertkit.storage.files import read_json
-from bertkit.tables.files import local_digest, stem_of
+from bertkit.tables.files import local_digest, stems_of
 from bertkit.tasks import registry
 from bertkit.tasks.comparison.units import SQUAD, scores_in_percent
 from bertkit.train.run_files import CONFIG
@@ -96,8 +96,9 @@ def _by_file(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         return [dict(found)]
     rest = dict(found["scores"])
     each = []
+    prefixes = scores_prefixes(files)
     for number, file in reversed([*enumerate(files)]):
-        prefix = scores_prefix(file) if number else ""
+        prefix = prefixes[number]
         own = {name: value for name, value in rest.items() if name.startswith(prefix)}
         rest = {name: value for name, value in rest.items() if name not in own}
         facts = {**found, "eval_file": file}
@@ -109,9 +110,9 @@ def _by_file(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     return each[::-1]
 
 
-def scores_prefix(file: str) -> str:
-    """What the names of scores begin with, of further files of a run that scores several."""
-    return f"{stem_of(file)}/"
+def scores_prefixes(files: Sequence[str]) -> list[str]:
+    """What the names of the scores of each file of a run begin with: nothing for the first."""
+    return ["", *(f"{stem}/" for stem in stems_of(files[1:]))]
 
 
 def _run(

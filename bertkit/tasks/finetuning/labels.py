@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from bertkit.errors import ConfigError
+from bertkit.errors import ConfigError, shortened
 from bertkit.storage.files import names_in_list
 
 
@@ -31,3 +33,30 @@ def given_labels(words: Sequence[str], *, at_least: int = 2) -> list[str]:
         hint = f"each label has a flag of its own: {each}" if each else "name all of them"
         raise ConfigError(f"--labels has one label only: {names[0]!r}", hint)
     return names
+
+
+def require_order(labels: Sequence[str], facts: Mapping[str, Any], start: str | Path) -> None:
+    """Refuse labels for a model that has learnt one of them as another of its outputs, or more.
+
+    Args:
+        labels: in their order.
+        facts: `config.json` of the model.
+        start: of the model, for messages.
+
+    Raises:
+        ConfigError: names the first such label, or both numbers of labels.
+    """
+    learnt = facts.get("id2label")
+    numbers = {str(name): int(key) for key, name in learnt.items()} if learnt else {}
+    wrong = next((n for n, name in enumerate(labels) if numbers.get(name, n) != n), None)
+    if labels and numbers and len(labels) != len(numbers) and wrong is None:
+        raise ConfigError(
+            f"--labels has {len(labels)} labels, and {start} has learnt {len(numbers)}",
+            f"leave --labels out: it has learnt {shortened(list(numbers))}",
+        )
+    if wrong is not None:
+        raise ConfigError(
+            f"--labels has {labels[wrong]!r} as number {wrong}, and {start} has learnt it as number"
+            f" {numbers[labels[wrong]]}",
+            "leave --labels out, or give them in the order of the training",
+        )

@@ -22,7 +22,7 @@ from bertkit.report.trackers import make_trackers
 from bertkit.storage.files import write_text
 from bertkit.tables.files import local_digest
 from bertkit.tasks.comparison.scored_facts import begun_from
-from bertkit.tasks.comparison.scored_run import scores_prefix
+from bertkit.tasks.comparison.scored_run import scores_prefixes
 from bertkit.tasks.finetuning.config import FinetuneConfig, settings_of_run
 from bertkit.tasks.finetuning.open import open_run
 from bertkit.tasks.finetuning.review import Tables, write_review
@@ -275,15 +275,14 @@ def _score(
     config, counts = task.config, []
     main = adapter.process_group.topology.is_main
     reviews: dict[str, Tables] = {}
-    for number, path in enumerate(config.eval_file):
+    for prefix, path in zip(scores_prefixes(config.eval_file), config.eval_file, strict=True):
         examples = task.examples(path, "eval")
         counts.append(len(examples))
         samples = task.encode(examples)
         found, outputs = task.scores_of(examples, samples, stepper, adapter)
         if main:
             reviews[path] = task.review(examples, samples, outputs)
-        name = scores_prefix(path) if number else ""
-        result.scores |= {name + score: value for score, value in found.items()}
+        result.scores |= {prefix + score: value for score, value in found.items()}
     if main:
         write_review(config.output, task.name, reviews)
         more = {"examples": counts[0] if len(counts) == 1 else counts}

@@ -32,7 +32,7 @@ from bertkit.model.checkpoints.loading import LoadReport, config_beside, load_in
 from bertkit.model.checkpoints.run_state import BEST
 from bertkit.model.config import read_config
 from bertkit.model.model_types import LABEL_HEAD, POOLER, PRETRAINING_HEADS
-from bertkit.tables.files import digest_of_table, stem_of
+from bertkit.tables.files import digest_of_table, stems_of
 from bertkit.tasks.finetuning.best import BestModel
 from bertkit.tasks.finetuning.config import FinetuneConfig, used_with
 from bertkit.tasks.finetuning.filling import filling_of
@@ -210,8 +210,9 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
 
     def predictions_file(self, path: str, ending: str) -> Path:
         """Where the predictions for a file go: `predictions.jsonl`, or one file for each."""
-        several = len(self.config.predict_file) > 1
-        name = f"predictions-{stem_of(path)}" if several else "predictions"
+        files = list(self.config.predict_file)
+        names = dict(zip(files, stems_of(files), strict=True))
+        name = f"predictions-{names[path]}" if len(files) > 1 else "predictions"
         return Path(self.config.output) / f"{name}{ending}"
 
     def facts_of_start(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from bertkit.backends.base import Adapter, Problem, StepPlan
+from bertkit.errors import DataError
 from bertkit.model.config import BertConfig
 from bertkit.tables.files import digest_of_table
 from bertkit.tasks.finetuning.open import open_settled, settled, step_plan_of, without_training
@@ -160,6 +161,8 @@ def prepare(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> P
         to_predict = read_questions(config.predict_file, version_2, False, limit)
     answered = any(question.answers for question in to_predict)
     scores = answered and config.predicts if config.do_eval is None else config.do_eval
+    if answered and (scores or config.evaluates) and not version_2:
+        _require_answers(to_predict, str(config.predict_file))
     ready = Prepared(
         config=config,
         start=None,
@@ -183,6 +186,17 @@ def prepare(config: SquadConfig, adapter: Adapter, overwrite: bool = False) -> P
     )
     _check(ready, adapter, answered)
     return ready
+
+
+def _require_answers(questions: Sequence[Question], path: str) -> None:
+    """Refuse to score questions of which some have no answer before anything is trained."""
+    missing = [question.id for question in questions if not question.answers]
+    if missing:
+        raise DataError(
+            f"{path}: {len(missing)} of {len(questions)} questions have no answer to score"
+            f" against; the first is {missing[0]}",
+            "give --version-2-with-negative for v2.0 files; --no-do-eval answers alone",
+        )
 
 
 def _check(ready: Prepared, adapter: Adapter, answered: bool) -> None:

@@ -53,6 +53,8 @@ def questions_in(path: str) -> Iterator[Found]:
             return _of_rows(read_table(name).records())
         raise misplaced(name, QUESTIONS) or error from error
     rows = content.get("data") if isinstance(content, dict) else content
+    if _is_row(content):
+        rows = [content]  # JSON lines, of which there is one
     if isinstance(rows, list) and rows and _is_row(rows[0]):
         return _of_rows((f"{name}: row {number}", row) for number, row in enumerate(rows, 1))
     return _of_articles(content, name)

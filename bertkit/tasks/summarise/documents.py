@@ -125,7 +125,7 @@ class DocumentReader:
                     sentences=whole,
                     summary=None if given is None else self._summary(place, row.values[given]),
                     labels=None if marks is None else _marks(place, marks, len(whole)),
-                    name=None if name is None else row.values[name],
+                    name=None if name is None else _name(row.values[name]),
                 )
             )
         return found
@@ -208,6 +208,11 @@ def _usual(table: Table, names: Sequence[str]) -> int | None:
     """The number of the first column that has one of these names."""
     name = next((name for name in names if name in table.names), None)
     return None if name is None else list(table.names).index(name)
+
+
+def _name(value: Any) -> str | int | None:
+    """An `id` as it is written: dates and the like, which JSON has no form for, as text."""
+    return value if value is None or isinstance(value, (str, int)) else str(value)
 
 
 def _are_texts(value: Any) -> bool:

@@ -64,6 +64,23 @@ def require_known(sentences: Sequence[Sentence], labels: Collection[str]) -> Non
         )
 
 
+def require_named(labels: Sequence[str], path: str) -> None:
+    """Refuse labels of which one has no name.
+
+    Args:
+        labels: in their order.
+        path: of the file that notes them.
+
+    Raises:
+        DataError: names its number.
+    """
+    if "" in labels:
+        raise DataError(
+            f"{path}: label {list(labels).index('')} has no name",
+            "name all of them in their order: --labels",
+        )
+
+
 def require_several(tags: Collection[str], path: str) -> None:
     """Refuse a file whose words have one tag only.
 

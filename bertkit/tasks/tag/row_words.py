@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,8 +21,7 @@ PREDICTED = "predicted_tags"
 WORD_FIELDS = ("words", "tokens")
 _TAG_FIELDS = ("tags", "ner_tags", "labels")
 _HINT = 'one object per line: {"words": ["A", "word"], "tags": ["O", "B-X"]}'
-
-
+_TABLE_HINT = "a row has a list of words (words, tokens) and one of as many tags (tags, ner_tags)"
 _NUMBERS_HINT = (
     "name them in their order: --labels O --labels B-X ..., or --labels @FILE; Parquet and Arrow"
     " files of `datasets` have the names in them"
@@ -116,22 +116,32 @@ def read_table_words(
     tags = next((name for name in fields if name in table.names), "")
     noted = table.classes.get(tags, ())
     found = RowFile(table.path, labels=noted)
-    reader = _RowReader(found, columns, tagged, noted or labels)
+    reader = _RowReader(found, columns, tagged, noted or labels, _TABLE_HINT)
     for row, (place, entry) in zip(table.rows, table.records(), strict=True):
-        entry = {key: value for key, value in entry.items() if _is_kept(value)}
         reader.add(row.line, entry, place, row.path)
-    return _whole(found)
+    found.entries = [_kept(entry) for entry in found.entries if entry is not None]
+    return _whole(found, _TABLE_HINT)
+
+
+def _kept(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a row that are written beside the tags."""
+    return {key: value for key, value in entry.items() if _is_kept(value)}
 
 
 def _is_kept(value: Any) -> bool:
-    """Whether a value of a table is kept beside the tags: others may have no form in JSON."""
-    parts = value if isinstance(value, list) else [value]
-    return all(part is None or isinstance(part, (str, int)) for part in parts)
+    """Whether a value of a table is kept beside the tags: some have no form in JSON."""
+    if isinstance(value, dict):
+        return all(map(_is_kept, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_kept, value))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or (is_utf8(value) if isinstance(value, str) else isinstance(value, int))
 
 
-def _whole(found: RowFile) -> RowFile:
+def _whole(found: RowFile, hint: str = _HINT) -> RowFile:
     if not found.sentences:
-        raise DataError(f"{found.name}: holds no sentence", _HINT)
+        raise DataError(f"{found.name}: holds no sentence", hint)
     return found
 
 
@@ -143,6 +153,7 @@ class _RowReader:
     columns: Columns
     tagged: bool
     labels: Sequence[str]
+    hint: str = _HINT
 
     def add(self, number: int, entry: Any, place: str, path: str = "") -> None:
         """Take the words, and the tags, out of a row.
@@ -159,14 +170,14 @@ class _RowReader:
         if not isinstance(entry, dict):
             raise DataError(f"{place}: not an object", _HINT)
         fields = self.columns
-        words = texts_of(entry, (fields.words,) if fields.words else WORD_FIELDS, place)
+        words = texts_of(entry, (fields.words,) if fields.words else WORD_FIELDS, place, self.hint)
         tags = None
         if self.tagged:
             names = (fields.tags,) if fields.tags else _TAG_FIELDS
             entry = self._with_names(entry, names, place)
-            tags = texts_of(entry, names, place)
+            tags = texts_of(entry, names, place, self.hint)
             if len(tags) != len(words):
-                raise DataError(f"{place}: {len(words)} words and {len(tags)} tags", _HINT)
+                raise DataError(f"{place}: {len(words)} words and {len(tags)} tags", self.hint)
         self.found.entries.append(entry)
         lines = [number] * len(words)
         self.found.sentences.append(Sentence(words, tags, path or self.found.name, lines))
@@ -184,7 +195,14 @@ class _RowReader:
                 f"{place}: {name!r} holds numbers, and the tags they stand for are not known",
                 _NUMBERS_HINT,
             )
-        return {**entry, name: named(numbers, self.labels, place)}
+        tags = named(numbers, self.labels, place)
+        if None in tags:
+            word = tags.index(None)
+            raise DataError(
+                f"{place}: {name!r} has {numbers[word]} for word {word + 1}: there is no tag",
+                "remove the row, or give the word a tag",
+            )
+        return {**entry, name: tags}
 
 
 def texts_of(
@@ -199,6 +217,8 @@ def texts_of(
     if name is None:
         raise DataError(f"{place}: has no field {' or '.join(map(repr, names))}", hint)
     found = entry[name]
+    if found is None:
+        raise DataError(f"{place}: {name!r} is empty", hint)
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
         raise DataError(f"{place}: {name!r} is not a list of texts", hint)
     if not all(map(is_utf8, found)):

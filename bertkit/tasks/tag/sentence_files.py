@@ -69,13 +69,17 @@ def _read(path: str, columns: Columns, tagged: bool, labels: Sequence[str]) -> C
     return read_conll(name, text, columns, tagged)
 
 
-def read_predicted(path: str | Path, gold: Sequence[Sentence]) -> list[list[str]]:
+def read_predicted(
+    path: str | Path, gold: Sequence[Sentence], labels: Sequence[str] = ()
+) -> list[list[str]]:
     """The tags that a system has predicted for sentences.
 
     Args:
-        path: CoNLL with the tags in the last column, words before them or not; JSON lines with
-            `predicted_tags`, or tags by another name; or all tags of a sentence on one line.
+        path: CoNLL with the tags in the last column, words before them or not; rows of JSON,
+            Parquet or Arrow with `predicted_tags`, or tags by another name; or all tags of a
+            sentence on one line.
         gold: the sentences. Where the predictions end sentences elsewhere, these here count.
+        labels: names of tags that are numbers from 0; none where these are not known.
 
     Returns:
         Tags for each sentence.
@@ -83,20 +87,36 @@ def read_predicted(path: str | Path, gold: Sequence[Sentence]) -> list[list[str]
     Raises:
         DataError: another form, or other words; names the first line that differs.
     """
-    text = _text_of(path)
-    whole = [line.split() for line in text.split("\n") if line.strip()]
-    if [len(tags) for tags in whole] == [len(sentence.words) for sentence in gold]:
-        return whole
-    if is_json(text):
-        columns = Columns(tags=PREDICTED if f'"{PREDICTED}"' in text else None)
-        theirs = read_json_words(str(path), text, columns, True).sentences
+    if _in_rows(str(path)):
+        theirs = _predicted_rows(str(path), labels)
     else:
-        file = read_conll(str(path), text, BY_DEFAULT, False)
-        file = read_conll(str(path), text, BY_DEFAULT, True) if file.width > 1 else file
-        theirs = file.sentences
+        text = _text_of(path)
+        whole = [line.split() for line in text.split("\n") if line.strip()]
+        if [len(tags) for tags in whole] == [len(sentence.words) for sentence in gold]:
+            return whole
+        if is_json(text):
+            theirs = _predicted_rows(str(path), labels)
+        else:
+            file = read_conll(str(path), text, BY_DEFAULT, False)
+            file = read_conll(str(path), text, BY_DEFAULT, True) if file.width > 1 else file
+            theirs = file.sentences
     _check_words(theirs, gold)
     tags = chain.from_iterable(sentence.tags or sentence.words for sentence in theirs)
     return [list(islice(tags, len(sentence.words))) for sentence in gold]
+
+
+def _in_rows(path: str) -> bool:
+    """Whether a file holds rows, by its name and its first bytes."""
+    name, *more = table_files(path)
+    return bool(more) or any(end in _ENDINGS for end in Path(name).suffixes) or is_column_file(name)
+
+
+def _predicted_rows(path: str, labels: Sequence[str]) -> list[Sentence]:
+    """The sentences of rows, with the tags that bertkit has predicted where they have some."""
+    columns = Columns(tags=PREDICTED)
+    plain = read_sentences(path, tagged=False)
+    ours = isinstance(plain, RowFile) and any(PREDICTED in (row or {}) for row in plain.entries)
+    return read_sentences(path, columns if ours else BY_DEFAULT, labels=labels).sentences
 
 
 def _check_words(theirs: Sequence[Sentence], gold: Sequence[Sentence]) -> None:

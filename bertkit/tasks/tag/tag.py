@@ -13,7 +13,7 @@ from bertkit import log
 from bertkit.errors import ConfigError
 from bertkit.model.token_classification import BertForTokenClassification
 from bertkit.storage.files import write_text
-from bertkit.tasks.finetuning.labels import given_labels
+from bertkit.tasks.finetuning.labels import given_labels, require_order
 from bertkit.tasks.finetuning.open import Opened
 from bertkit.tasks.finetuning.review import Tables
 from bertkit.tasks.finetuning.samples import Sample
@@ -22,10 +22,15 @@ from bertkit.tasks.tag.answers import answer, sentence_of
 from bertkit.tasks.tag.batches import TagObjective, Target, WindowBatcher
 from bertkit.tasks.tag.config import TagConfig
 from bertkit.tasks.tag.conll import ConllFile
-from bertkit.tasks.tag.labels import require_known, require_several, settled_scheme
+from bertkit.tasks.tag.labels import (
+    require_known,
+    require_named,
+    require_several,
+    settled_scheme,
+)
 from bertkit.tasks.tag.review import review_tags
 from bertkit.tasks.tag.row_words import RowFile
-from bertkit.tasks.tag.schemes import AUTO, NONE
+from bertkit.tasks.tag.schemes import AUTO, NONE, SCHEMES
 from bertkit.tasks.tag.score import score_tags
 from bertkit.tasks.tag.sentence import Columns, Sentence
 from bertkit.tasks.tag.sentence_files import read_predicted, read_sentences
@@ -58,6 +63,7 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
             self.scheme = settled_scheme(examples, config.tag_scheme)
             used = {tag for one in examples for tag in one.tags or ()}
             self.labels = self.labels or list(self._noted) or sorted(used)
+            require_named(self.labels, f"{config.train_file}")
             require_known(examples, self.labels)
             require_several(used, f"{config.train_file}")
         else:
@@ -82,10 +88,12 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
                 f"{self.start} has no tags: it was not fine-tuned for --task tag",
                 "fine-tune it first: bertkit finetune --task tag --train-file FILE",
             )
+        require_order(self.labels, facts, self.start)
         self.labels = self.labels or [str(names[key]) for key in sorted(names, key=int)]
-        scheme = self.config.tag_scheme
-        if scheme == AUTO:
-            scheme = str(facts.get("tag_scheme", AUTO))
+        scheme, learnt = self.config.tag_scheme, str(facts.get("tag_scheme", AUTO))
+        if learnt in (NONE, *SCHEMES) and scheme in (AUTO, learnt):
+            self.scheme = learnt  # of the tags that were met, where the labels have others besides
+            return
         lines = [0] * len(self.labels)
         self.scheme = settled_scheme([Sentence([], self.labels, str(self.start), lines)], scheme)
 
@@ -204,7 +212,7 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
         file = read_sentences(config.eval_file[0], columns, True, config.limit, given)
         sentences = file.sentences
         scheme = settled_scheme(sentences, config.tag_scheme)
-        found = read_predicted(config.predictions, sentences)
+        found = read_predicted(config.predictions, sentences, given)
         return score_tags(
             [one.tags or () for one in sentences], found, scheme, config.strict_entities
         )

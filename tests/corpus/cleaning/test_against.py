@@ -159,3 +159,33 @@ def test_every_passage_of_the_real_file_is_found_in_itself(shared, tmp_path):
     grams = readable.ngrams(passages[0], 13)
     assert tuple(readable.words(found["examples"][0]["ngram"])) in grams
     assert result.against["texts"] > 9000
+
+
+def test_a_folder_of_datasets_is_its_rows(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    text = "these are the words of a test set that nobody should have seen before"
+    folder = tmp_path / "set/train"
+    folder.mkdir(parents=True)
+    for name, texts in {
+        "data-0.arrow": [text],
+        "data-1.arrow": [],
+        "stale.arrow": ["x " * 9],
+    }.items():
+        table = arrow.table({"text": arrow.array(texts, arrow.string())})
+        with arrow.ipc.new_stream(folder / name, table.schema) as writer:
+            writer.write_table(table)
+    (folder / "dataset_info.json").write_text('{"features": {}}')
+    names = [{"filename": f"data-{number}.arrow"} for number in (0, 1)]
+    (folder / "state.json").write_text(json.dumps({"_data_files": names}, indent=2))
+    (tmp_path / "set/dataset_dict.json").write_text('{"splits": ["train"]}')
+    for path in (folder, tmp_path / "set"):
+        result, found = overlaps(tmp_path, [[text], ["x " * 20]], path)
+        assert (result.against["texts"], found["documents"]) == (1, 1)
+
+
+def test_words_in_a_list_are_a_sentence(tmp_path):
+    text = "these are the words of a sentence that has a tag for every one"
+    words = text.split()
+    row = {"tokens": words, "ner_tags": [0] * len(words), "langs": ["en"], "empty": []}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+    assert overlaps(tmp_path, [[text]], tmp_path / "a.jsonl")[1]["documents"] == 1

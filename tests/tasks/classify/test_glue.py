@@ -170,3 +170,34 @@ def test_real_cola_is_read_whole(shared):
     assert len(found) == 8551 and sum(example.label == "1" for example in found) == 6023
     assert found[0].text.startswith("Our friends won't buy this analysis")
     assert len(ExampleReader(config).read(str(folder / "in_domain_dev.tsv"), "eval")) == 527
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("qqp", "question1,question2"),
+        ("stsb", "sentence1,sentence2"),
+        ("mrpc", "sentence1,sentence2"),
+    ],
+)
+def test_columns_of_data_sets_on_the_hub_are_taken_too(name, columns, tmp_path):
+    (tmp_path / "a.csv").write_text(f"{columns},label,idx\nit is,it was,1,0\n")
+    config = config_of(name, folder_of(name, tmp_path))
+    (found,) = ExampleReader(config).read(str(tmp_path / "a.csv"), "train")
+    assert (found.text, found.pair, found.label) == ("it is", "it was", "1")
+
+
+def test_files_that_the_leaderboard_does_not_have_do_not_replace_each_other(bertkit, place):
+    folder = folder_of("sst2", place, rows=4)
+    shutil.copy(folder / "test.tsv", folder / "more.tsv")
+    files = [
+        word for name in ("test", "more") for word in ("--predict-file", folder / f"{name}.tsv")
+    ]
+    run = bertkit(
+        "finetune", "--preset", "glue-sst2", "--data-dir", folder, "--backend", "cpu", *files,
+        "--init-checkpoint", place / "encoder", "--output", place / "run", "--msl", 16,
+        "--max-steps", 1, "--gbs", 4, "--json",
+    )  # fmt: skip
+    assert run.status == 0, run.err
+    for name in ("test", "more"):
+        assert (place / f"run/predictions-{name}.tsv").read_text().startswith("index\tprediction")

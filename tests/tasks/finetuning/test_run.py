@@ -13,6 +13,7 @@ from bertkit import load_model
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.model.checkpoints.hf import load_weights
 from bertkit.report.run_view import read_scores
+from bertkit.tasks.comparison.scored_run import read_scored
 from bertkit.train.checkpoints.starting_point import open_start
 from tasks.finetuning.world import texts, write_table
 
@@ -241,3 +242,24 @@ def test_the_head_has_the_dropout_of_the_checkpoints_configuration(
     assert bertkit(*call).status == 0
     saved = json.loads((place / "run/step-0000020/config.json").read_text())
     assert saved["classifier_dropout"] == rate
+
+
+def test_files_of_one_name_are_scored_and_predicted_beside_each_other(bertkit, words, place):
+    for number, folder in enumerate(("a", "b")):
+        (place / folder).mkdir()
+        write_table(place / folder / "test.tsv", texts(10 + number, seed=2 + number))
+    files = [place / "a/test.tsv", place / "b/test.tsv"]
+    given = [word for path in files for word in ("--eval-file", path, "--predict-file", path)]
+    run = bertkit(*words, *given, "--output", place / "run")
+    assert run.status == 0, run.err
+    names = {score.rpartition("/")[0] for score in run.result["scores"]}
+    assert names == {"", "test", "b-test"}
+    for path, name in zip(files, ("test", "b-test"), strict=True):
+        alone = bertkit("finetune", "--init-checkpoint", place / "run", "--task", "classify",
+                        "--eval-file", path, "--output", place / name, "--json")  # fmt: skip
+        assert alone.result["scores"]["accuracy"] == run.result["scores"][f"{name}/accuracy"]
+        lines = (place / f"run/predictions-{name}.jsonl").read_text().splitlines()
+        assert len(lines) == len(path.read_text().splitlines()) - 1
+    found = read_scored(place / "run")
+    assert [one.examples for one in found] == [20, 10, 11]
+    assert all("accuracy" in one.scores for one in found)

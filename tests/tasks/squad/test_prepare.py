@@ -10,7 +10,7 @@ from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.errors import ConfigError, DataError
 from bertkit.tasks.squad.config import SquadConfig
 from bertkit.tasks.squad.prepare import answering_plan, prepare
-from tasks.squad.world import paragraph, squad
+from tasks.squad.world import RIVERS, paragraph, squad
 
 
 def test_the_estimate_counts_without_writing(settings, tmp_path):
@@ -59,3 +59,14 @@ def test_evaluations_that_cannot_be_are_refused(settings, write, monkeypatch):
     monkeypatch.setattr(CpuAdapter, "caps", device)
     with pytest.raises(ConfigError, match="--eval-every does not work on cpu"):
         prepare(SquadConfig(**settings), CpuAdapter())
+
+
+def test_questions_that_cannot_be_scored_are_told_before_training(settings, write):
+    mixed = squad(RIVERS, paragraph("Anna wrote.", ("Who built?", "")))
+    mixed["data"][0]["paragraphs"][1]["qas"][0].pop("is_impossible")
+    settings |= {"predict_file": str(write("mixed.json", mixed))}
+    with pytest.raises(DataError, match=r"mixed\.json: 1 of 3 questions have no answer") as error:
+        prepare(SquadConfig(**settings), CpuAdapter())
+    assert "--version-2-with-negative" in error.value.hint
+    assert not prepare(SquadConfig(**settings, do_eval=False), CpuAdapter()).scores
+    assert prepare(SquadConfig(**settings, version_2_with_negative=True), CpuAdapter()).scores

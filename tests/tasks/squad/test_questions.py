@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import pytest
 
@@ -119,3 +120,15 @@ def test_real_files_have_the_published_numbers(shared):
     assert len(read_questions(folder / "dev-v1.1.json")) == 10_570
     questions = read_questions(folder / "dev-v2.0.eval-equivalent.json", version_2=True)
     assert (len(questions), sum(q.impossible for q in questions)) == (11_873, 5_945)
+
+
+def test_one_row_alone_is_json_lines(tmp_path):
+    row = {
+        "id": 1,
+        "question": "Who?",
+        "context": "Anna.",
+        "answers": {"text": [], "answer_start": []},
+    }
+    (tmp_path / "one.json").write_text(json.dumps(row) + "\n")
+    (found,) = read_questions(tmp_path / "one.json", version_2=True)
+    assert (found.id, found.passage.text, found.impossible) == ("1", "Anna.", True)

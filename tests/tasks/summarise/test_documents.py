@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import pyarrow
 import pytest
@@ -141,3 +142,9 @@ def test_a_story_that_is_not_utf_8(tmp_path):
     (tmp_path / "a.story").write_bytes(b"one\ntw\xff\n")
     with pytest.raises(DataError, match=r"a\.story:2: not UTF-8"):
         read(tmp_path / "a.story")
+
+
+def test_ids_that_json_has_no_form_for_are_texts(tmp_path):
+    rows = {"document": [TEXT], "summary": ["It rained."], "id": [date(2020, 1, 31)]}
+    parquet.write_table(pyarrow.table(rows), tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet")[0].name == "2020-01-31"

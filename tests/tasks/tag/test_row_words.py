@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
+from datetime import date
 
 import pytest
 
 from bertkit.errors import DataError
-from bertkit.tasks.tag.row_words import PREDICTED, is_json, read_json_words
+from bertkit.tables.table import Row, Table
+from bertkit.tasks.tag.row_words import PREDICTED, is_json, read_json_words, read_table_words
 from bertkit.tasks.tag.sentence import Columns
 
 
@@ -79,3 +82,46 @@ def test_a_file_of_columns_may_begin_with_a_brace():
     assert not is_json("")
     with pytest.raises(DataError, match="f: holds no sentence"):
         read("\n")
+
+
+NAMES = ["O", "B-x"]
+
+
+def table(rows, classes=None):
+    """A table as Parquet and Arrow give it."""
+    lines = [Row(number, list(row.values())) for number, row in enumerate(rows, 1)]
+    return Table("f", list(rows[0]), len(rows[0]), lines, classes or {"ner_tags": NAMES})
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ([0, -1], "f:2: 'ner_tags' has -1 for word 2: there is no tag"),
+        ([None, 0], "f:2: 'ner_tags' has None for word 1: there is no tag"),
+        ([0, -100], "f:2: the label -100 has no name; the file notes 2 names"),
+        (None, "f:2: 'ner_tags' is empty"),
+        ([0.0, 1.0], "f:2: 'ner_tags' is not a list of texts"),
+        ([0], "f:2: 2 words and 1 tags"),
+    ],
+)
+def test_bad_rows_of_tables_are_told_as_they_are(tags, said):
+    rows = [{"tokens": ["a", "b"], "ner_tags": found} for found in ([0, 1], tags)]
+    with pytest.raises(DataError) as error:
+        read_table_words(table(rows), Columns(), True)
+    assert error.value.message == said
+    assert "one object per line" not in error.value.hint
+
+
+def test_values_of_a_table_come_back_where_json_has_a_form_for_them():
+    kept = {"score": 0.5, "meta": {"a": [1, None]}, "spans": [["x"]]}
+    others = {
+        "day": date(2020, 1, 1),
+        "image": {"bytes": b"x"},
+        "nan": [math.nan],
+        "half": "\ud800",
+    }
+    row = {"tokens": ["a"], "ner_tags": [1], **kept, **others}
+    file = read_table_words(table([row]), Columns(), True)
+    assert json.loads(file.with_tags([["O"]])) == {
+        "tokens": ["a"], "ner_tags": ["B-x"], **kept, PREDICTED: ["O"],
+    }  # fmt: skip

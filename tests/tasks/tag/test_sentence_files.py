@@ -104,3 +104,26 @@ def test_columns_are_asked_for(tmp_path, gold):
     (tmp_path / "own").write_text(OWN)
     found = read_sentences(tmp_path / "own", Columns(tags="2")).sentences
     assert [list(one.tags) for one in found] == [["B-ORG", "O"], ["B-PER", "O", "O"]]
+
+
+def test_predictions_are_read_from_arrays_and_tables(tmp_path, gold):
+    rows = [
+        {"tokens": list(one.words), "ner_tags": list(one.tags), "predicted_tags": list(tags)}
+        for one, tags in zip(gold, WANTED, strict=True)
+    ]
+    assert predicted(tmp_path, json.dumps(rows, indent=1), gold, "a.json") == WANTED
+    plain = [{"tokens": row["tokens"], "ner_tags": row["predicted_tags"]} for row in rows]
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    for number, found in enumerate((rows, plain)):
+        path = tmp_path / f"{number}.parquet"
+        parquet.write_table(pyarrow.Table.from_pylist(found), path)
+        assert read_predicted(path, gold) == WANTED
+    names = ["O", "B-LOC", "B-x"]
+    for row in plain:
+        row["ner_tags"] = list(map(names.index, row["ner_tags"]))
+    lines = "".join(json.dumps(row) + "\n" for row in plain)
+    (tmp_path / "n.jsonl").write_text(lines)
+    assert read_predicted(tmp_path / "n.jsonl", gold, names) == WANTED
+    with pytest.raises(DataError, match=r"n.jsonl:1: 'ner_tags' holds numbers"):
+        read_predicted(tmp_path / "n.jsonl", gold)

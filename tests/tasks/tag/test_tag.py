@@ -302,3 +302,33 @@ def test_a_dry_run_of_scoring_predictions_says_so(bertkit, settings):
     assert scored.status == 0, scored.err
     assert scored.result["scores"]["f1"] == 1.0
     assert "bertkit predict" not in scored.err
+
+
+def test_labels_in_another_order_than_the_model_learnt_are_refused(run, tmp_path):
+    run()
+    names = json.loads((tmp_path / "run/step-0000060/config.json").read_text())["id2label"]
+    labels = [names[key] for key in sorted(names, key=int)]
+    alone = {"train_file": None, "init_checkpoint": str(tmp_path / "run")}
+    alone["output"] = str(tmp_path / "other")
+    assert run(**alone, labels=labels).scores["f1"] == 1.0
+    with pytest.raises(ConfigError, match=f"--labels has '{labels[-1]}' as number 0, and"):
+        run(**alone, labels=labels[::-1])
+
+
+def test_labels_that_no_sentence_has_do_not_change_the_scheme(run, settings, tmp_path):
+    rows = read_sentences(settings["train_file"]).sentences
+    lines = [{"words": list(one.words), "tags": list(one.tags)} for one in rows]
+    names = [*sorted({tag for one in rows for tag in one.tags}), "X", "[PAD]"]
+    for line in lines:
+        line["tags"] = list(map(names.index, line["tags"]))
+    (tmp_path / "numbers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    first = run(train_file=str(tmp_path / "numbers.jsonl"), labels=names)
+    assert first.scores["f1"] == 1.0
+    alone = {"train_file": None, "init_checkpoint": str(tmp_path / "run")}
+    for scheme in ("auto", "bio"):
+        again = run(**alone, output=str(tmp_path / scheme), tag_scheme=scheme)
+        assert again.scores == first.scores
+    with pytest.raises(DataError, match="the tag 'X' the scheme bioes does not explain"):
+        run(**alone, output=str(tmp_path / "other"), tag_scheme="bioes")
+    with pytest.raises(DataError, match=rf"numbers\.jsonl: label {len(names)} has no name"):
+        run(True, train_file=str(tmp_path / "numbers.jsonl"), labels=[*names, ""])
