@@ -60,11 +60,15 @@ def _staged(micro: MicroBatch, pin: bool) -> StagedMicroBatch:
 
 
 def _starts(micro: MicroBatch) -> tuple[dict[str, int], int]:
-    """Where each array begins in a buffer for all of them, in bytes; and where the last ends."""
+    """Where each array begins in a buffer for all of them, in bytes; and where the last ends.
+
+    Between two is a gap. Where one array's length was the other's place, `torch.compile` would
+    take both for one number, and compile again for a batch in which they differ.
+    """
     starts, end = {}, 0
     for name, values in micro.arrays.items():
         starts[name] = end
-        end += -(-values.nbytes // _GRAIN) * _GRAIN
+        end += (values.nbytes // _GRAIN + 1) * _GRAIN
     return starts, end
 
 

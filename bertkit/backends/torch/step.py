@@ -226,9 +226,11 @@ class TorchStepper:
     def _copies(self) -> contextlib.AbstractContextManager[None]:
         if self.working is None:
             return contextlib.nullcontext()
-        if self.one_pass:  # has made them with the update before, unless weights were loaded since
+        # Where nothing updates weights they are made once; `one_pass` makes them as it updates.
+        keeps = self.one_pass is not None or self.optimizer is None
+        if keeps:  # weights may have been loaded since
             self.working.bring_up_to_date()
-        return self.working.applied(kept=self.one_pass is not None)
+        return self.working.applied(kept=keeps)
 
     def _forward(self, micro: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         return self._losses(on_device(micro, self.device, self.pins), micro)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import synthetic
 import torch
+from torch._dynamo.testing import CompileCounter
 
 from backends.torch.operators import Operators
 from bertkit.backends.base import OptimizerSpec
@@ -19,8 +20,12 @@ from bertkit.backends.torch.host_buffers import (
     staged,
 )
 from bertkit.backends.torch.step import plain_weights
+from bertkit.data.sample_feed import side_by_side
 from bertkit.data.step_batch import MicroBatch, StepBatch, rescaled, unpadded, weighted
+from bertkit.model.bert import Embeddings
+from bertkit.model.config import BertConfig
 from bertkit.train.optimization.optimizers import make_optimizer, named_state
+from bertkit.train.token_batch import token_batch
 
 META = torch.device("meta")
 
@@ -84,6 +89,27 @@ def test_the_views_of_the_copy_hold_the_numbers():
         assert start % 64 == 0, "kernels load several numbers at once"
         stored = own.buffer[start : start + value.nbytes].view(torch.from_numpy(value[None]).dtype)
         assert np.array_equal(stored.view(value.shape).numpy(), value), name
+
+
+def test_compiled_parts_take_batches_of_all_numbers_of_rows():
+    """With 16 rows of 8 bytes, the second array could begin at its 16th number."""
+    torch.manual_seed(1)
+    embeddings = Embeddings(BertConfig(vocab_size=100, hidden_size=32)).eval()
+    plain, counter = Embeddings.forward, CompileCounter()
+    torch._dynamo.reset()
+    compiled = torch.compile(embeddings.forward, backend=counter, dynamic=True)
+    for rows in (16, 19, 24, 13):
+        batch = side_by_side([np.arange(rows)], [np.zeros(rows, np.int64)])
+        tokens = token_batch(inputs_of(batch), batch)
+        assert torch.equal(compiled(tokens), plain(embeddings, tokens)), rows
+    assert counter.frame_count == 1
+
+
+def inputs_of(batch):
+    """As they lie on a device: views of one buffer."""
+    inputs = DeviceInputs(batch, torch.device("cpu"), pin=False)
+    inputs.load(batch)
+    return inputs.tensors
 
 
 def test_what_was_replaced_travels_by_itself():

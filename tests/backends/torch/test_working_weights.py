@@ -220,3 +220,22 @@ def test_compiled_layers_know_the_sizes_of_joined_copies(compiled):
     constant = {tuple(shape) for shape, known in zip(seen, fixed, strict=True) if known}
     assert (48, 32) in constant, "a weight of the feed-forward block"
     assert ((96, 32) in constant) == ((96,) in constant) == compiled
+
+
+def test_without_updates_copies_are_made_once_and_anew_where_weights_have_changed():
+    model, batch = made(), batches(2)
+    step = TorchStepper(model, PretrainingObjective(True), StepPlan("bf16"), torch.device("cpu"))
+    step.working = WorkingWeights(model)
+    copied, losses = [], []
+    for change in (0.0, 0.0, 0.5, 0.0):
+        if change:
+            with torch.no_grad():
+                model.bert.encoder.layer[0].output.dense.weight.add_(change)
+        with Operators() as seen:
+            losses.append(step.read([step.evaluate(batch)])[0]["mlm_loss_sum"])
+        copied.append(seen.counts["_foreach_copy_"])
+    groups = copied[0]
+    assert groups and copied == [groups, 0, groups, 0]
+    fresh = stepper(model)
+    assert losses[0] == losses[1] != losses[2] == losses[3]
+    assert fresh.read([fresh.evaluate(batch)])[0]["mlm_loss_sum"] == losses[3]
