@@ -14,6 +14,7 @@ from bertkit.records.tools import inspect as work
 from bertkit.report.run_numbers import require_run, runs_within
 from bertkit.storage.folder_walk import holds_more_than
 from bertkit.tasks.comparison.seed_runs import seeds_within
+from bertkit.tokenization.vocabulary import shipped_vocabs
 from bertkit.train.run_files import METRICS
 
 RUN, FOLDER, MODEL = "run", "folder", "model"
@@ -31,6 +32,11 @@ VIEWS = {
 _SINGLE_FILES = {CHECKPOINT: MODEL, SETTINGS: SHAPE, VOCABULARY: WORDS}
 _OWN = (".json", ".jsonl", ".yaml")  # endings of the files of a run
 LISTED = {"seeds", "models", "configurations", "vocabularies"}
+
+
+def named_place(name: str) -> str:
+    """The file of a vocabulary that ships with bertkit, else the name; what lies here wins."""
+    return name if os.path.exists(name) else str(shipped_vocabs().get(name, name))
 
 
 def kind_of_input(name: str, is_text: Callable[[str], bool], most: int = 0) -> str:
