@@ -27,6 +27,7 @@ from bertkit.command_line.suggestions import unknown_command
 from bertkit.command_line.words import hyphens, plain_flags, repeat_flags
 from bertkit.declined import require_supported
 from bertkit.errors import BertkitError
+from bertkit.optional import take_process
 from bertkit.standard_output import displayable, divert_descriptor
 from bertkit.system.process_end import end_process
 from bertkit.workers.spawned import leave_if_importing
@@ -279,6 +280,7 @@ def entry_point() -> None:
     # Imports create hundreds of thousands of objects that stay. Collecting garbage among
     # them costs a tenth of a second while they are created and a third at exit.
     gc.set_threshold(_OBJECTS, 10, 10)
+    take_process()
     divert_descriptor()
     status = main()
     sys.stdout = sys.stderr  # for what libraries print as the process ends

@@ -205,6 +205,25 @@ def test_generated_documentation_is_current(name, made):
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == module[made]()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("download", "--list"),
+        ("download", "sample", "--output", "sample", "--dry-run"),
+        ("inspect", "bertkit-uncased-8k"),
+        ("launch", "torchrun", "--backend", "cuda", "--devices", 1, "doctor"),
+        ("schema", "pretrain"),
+        ("doctor",),
+    ],
+)
+def test_json_names_the_command_and_its_seconds(bertkit, monkeypatch, tmp_path, words):
+    monkeypatch.chdir(tmp_path)
+    run = bertkit(*words[:1], "--json", *words[1:])
+    assert run.status == 0, run.err
+    assert run.result["command"] == words[0]
+    assert 0 <= run.result["seconds"] < 600
+
+
 def test_doctor_speaks_json(bertkit):
     result = bertkit("doctor", "--json").result
     assert result["command"] == "doctor"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import pytest
 
+from bertkit import optional
 from bertkit.errors import MissingDependencyError
-from bertkit.optional import require
+from bertkit.optional import require, spared
 
 
 def test_an_installed_module_is_returned():
@@ -30,3 +32,16 @@ def test_a_package_that_no_extra_brings_has_its_own_hint():
     with pytest.raises(MissingDependencyError) as caught:
         require("no_such_package_anywhere", "nothing", hint="pip install it yourself")
     assert caught.value.hint == "pip install it yourself"
+
+
+def test_a_process_of_bertkits_own_spares_packages_that_another_would_import(monkeypatch):
+    import colorsys
+
+    with spared("antigravity", "colorsys"):
+        assert "antigravity" not in sys.modules, "a program that uses bertkit keeps all packages"
+    monkeypatch.setattr(optional, "_alone", True)
+    with spared("antigravity", "colorsys"):
+        with pytest.raises(ImportError):
+            importlib.import_module("antigravity")
+        assert importlib.import_module("colorsys") is colorsys, "imported before"
+    assert "antigravity" not in sys.modules

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import time
 from typing import Any
 
 import click
@@ -22,6 +23,8 @@ ALL = "--help-all"
 WORDS = "bertkit.words"
 # Where a context keeps the settings, once they are resolved.
 SETTINGS = "bertkit.settings"
+# Where a context keeps the clock's time when its command began.
+STARTED = "bertkit.started"
 _SHOW_ALL = "bertkit.all"
 
 
@@ -60,6 +63,7 @@ class Command(Pages):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the words, and keep them for the help page and the shell's completion."""
         ctx.meta[WORDS] = list(args)
+        ctx.meta[STARTED] = time.perf_counter()
         twice = [] if ctx.resilient_parsing else given_twice(self, args)
         try:
             rest = super().parse_args(ctx, args)

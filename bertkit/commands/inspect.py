@@ -50,11 +50,11 @@ def command(
     """Show records, manifests, runs and models as text, and what text files hold.
 
     PATH is a record file, a folder that bertkit wrote, the folder of a run or of --seeds, a
-    checkpoint of any format, a model's name on the hub, a config.json, a vocabulary, questions or a
-    table of examples as finetune reads them, or text: sentence files, or raw files in any form
-    that extract reads. Of text it counts documents,
-    sentences and words, repeats, scripts and lengths; with --vocab also tokens and [UNK]. What is
-    unusual is said, with what to do.
+    checkpoint of any format, a model's name on the hub, a config.json, a vocabulary (a file, or
+    the name of one that ships with bertkit), questions or a table of examples as finetune reads
+    them, or text: sentence files, or raw files in any form that extract reads. Of text it counts
+    documents, sentences and words, repeats, scripts and lengths; with --vocab also tokens and
+    [UNK]. What is unusual is said, with what to do.
 
     \b
     Example:
@@ -65,11 +65,12 @@ def command(
     """
     from bertkit.records.tools import inspect as work
     from bertkit.remote.copies import local_inputs
+    from bertkit.report import inspected
     from bertkit.workers.engine import Engine
 
     names: list[str] = []
     for on_hub, group in groupby([*paths, *inputs], key=lambda name: bool(hub_name(name))):
-        places = list(group)
+        places = [inspected.named_place(name) for name in group]
         names += map(local_checkpoint, places) if on_hub else local_inputs(places)
     if not names:
         raise click.UsageError("give a record file or a folder, for example data/records")

@@ -8,6 +8,7 @@ the precedence command line > environment > --config > preset > default.
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from click.core import ParameterSource
 
 from bertkit import log
 from bertkit.codecs.strict_json import json_text
-from bertkit.command_line.command import SETTINGS
+from bertkit.command_line.command import SETTINGS, STARTED
 from bertkit.command_line.config_flags import command as command
 from bertkit.command_line.config_flags import config_options as config_options
 from bertkit.command_line.config_flags import option as option
@@ -305,7 +306,8 @@ def finish(result: dict[str, Any], as_json: bool, text: str = "", next_step: str
     """End a command: its result on stdout, the next command to try on stderr.
 
     Args:
-        result: plain values; printed as one JSON object with `--json`.
+        result: plain values; printed as one JSON object with `--json`, with the `seconds` since
+            the command began where they have none of their own.
         as_json: the `--json` flag.
         text: the result for people, printed without `--json`.
         next_step: a command line that continues the main job.
@@ -315,8 +317,11 @@ def finish(result: dict[str, Any], as_json: bool, text: str = "", next_step: str
     if log.rank():
         return
     if as_json:
-        name = click.get_current_context().info_name
-        write_line(json_text({"command": name, **result}, readable=takes_unicode()))
+        context = click.get_current_context()
+        values = {"command": context.info_name, **result}
+        if "seconds" not in values and STARTED in context.meta:
+            values["seconds"] = round(time.perf_counter() - context.meta[STARTED], 3)
+        write_line(json_text(values, readable=takes_unicode()))
     elif text:
         write_line(text)
     if next_step:

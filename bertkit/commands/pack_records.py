@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from bertkit.command_line import next_step
-from bertkit.commands import options
+from bertkit.commands import copy_plan, options
 from bertkit.configuration.option_groups import OUTPUT, RECORDS
 from bertkit.records.files.formats import HDF5, TFRECORD
 
@@ -36,9 +36,16 @@ from bertkit.records.files.formats import HDF5, TFRECORD
 )
 @options.workers_option
 @options.overwrite_option
+@copy_plan.dry_run_option
 @options.common_options
 def command(
-    inputs: tuple[str, ...], output: str, as_json: bool, workers: int, overwrite: bool, **given: Any
+    inputs: tuple[str, ...],
+    output: str,
+    workers: int,
+    overwrite: bool,
+    dry_run: bool,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Pack existing record files, several sequences to a record.
 
@@ -51,11 +58,12 @@ def command(
       bertkit pack-records --input hdf5_lower_case_1_seq_len_128/wikicorpus_en \\
         --output packed/wikicorpus_en
     """
-    from bertkit.records.tools.pack import PackOptions, pack_records
+    from bertkit.records.tools.pack import PackOptions, pack_records, state_of_output
 
-    given["format"] = given["format"] or ""
-    result = pack_records(
-        inputs, output, PackOptions(**given), workers=workers, overwrite=overwrite
-    )
+    packing = PackOptions(**given | {"format": given["format"] or ""})
+    if dry_run:
+        copy_plan.finish(inputs, as_json, state_of_output(inputs, output, packing, overwrite))
+        return
+    result = pack_records(inputs, output, packing, workers=workers, overwrite=overwrite)
     following = next_step.command("inspect", result.output)
     options.finish(asdict(result), as_json, result.as_text(), following)

@@ -133,4 +133,5 @@ def command(
         names, output, overwrite=overwrite, opener=open_source, **settings, **given
     )
     following = next_step.after_train_vocab(inputs, output, raw=is_raw(names))
-    options.finish(dataclasses.asdict(result), as_json, result.summary, following)
+    values = {"output": result.path, **dataclasses.asdict(result)}
+    options.finish(values, as_json, result.summary, following)

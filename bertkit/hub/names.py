@@ -33,7 +33,7 @@ _FILES = (
 )
 _COMMIT = re.compile("[0-9a-f]{40}")
 # What bertkit writes into a folder: whoever names such a one means it.
-_OWN_MARKS = ("manifest.json", "state.json", "metrics.jsonl")
+_OWN_MARKS = ("manifest.json", ".bertkit", "state.json", "metrics.jsonl", "seeds.json")
 
 
 @dataclass(frozen=True)

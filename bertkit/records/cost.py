@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bertkit import log
 from bertkit.errors import DataError
 from bertkit.manifests.manifest import Manifest
 from bertkit.manifests.output_state import MEANINGS, NEW, output_state
@@ -45,8 +46,9 @@ class Estimate:
 
     def rows(self) -> list[tuple[str, Any]]:
         """(what, value) for people."""
+        size = files.human_bytes(self.input_bytes)
         return [
-            ("input", f"{self.input_files} files, {files.human_bytes(self.input_bytes)}"),
+            ("input", f"{log.counted(self.input_files, 'file')}, {size}"),
             ("record files", self.record_files),
             ("records", f"about {self.estimated_records:,}"),
             ("disk", f"about {files.human_bytes(self.estimated_bytes)}"),

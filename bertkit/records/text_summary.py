@@ -92,5 +92,11 @@ class RunText:
 
 
 def say(figures: dict[str, Any], config: RecordsConfig) -> None:
-    """Log the figures of a run's text, with warnings."""
-    report.say(figures, pairs=config.pairs)
+    """Log the figures of a run's text, with warnings.
+
+    They count blank lines and lines, which say nothing of documents and sentences where the
+    settings divide text otherwise.
+    """
+    by_lines = config.documents == "blank-line" and config.sentences == "line"
+    hidden = () if by_lines else ("documents", "sentences")
+    report.say(figures, lines_count=by_lines, pairs=config.pairs, hidden=hidden)

@@ -66,7 +66,7 @@ class FetchPlan(NamedTuple):
     @property
     def text(self) -> str:
         """For people."""
-        return f"{self.files} files, {human_bytes(self.bytes)}, into {self.folder}"
+        return f"{log.counted(self.files, 'file')}, {human_bytes(self.bytes)}, into {self.folder}"
 
 
 # Lists the files to copy, and says whether they are those of a folder.

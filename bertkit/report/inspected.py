@@ -16,6 +16,7 @@ from bertkit.storage.folder_walk import holds_more_than
 from bertkit.tables.header import column_names
 from bertkit.tables.text_column import find_text_key
 from bertkit.tasks.comparison.seed_runs import seeds_within
+from bertkit.tokenization.vocabulary import shipped_vocabs
 from bertkit.train.run_files import METRICS
 
 RUN, FOLDER, MODEL = "run", "folder", "model"
@@ -37,6 +38,11 @@ _SINGLE_FILES = {CHECKPOINT: MODEL, SETTINGS: SHAPE, VOCABULARY: WORDS}
 _OWN = (".json", ".jsonl", ".yaml")  # endings of the files of a run
 _RECORD = "input_ids"  # a column of records
 LISTED = {"seeds", "models", "configurations", "vocabularies", "questions", "tables"}
+
+
+def named_place(name: str) -> str:
+    """The file of a vocabulary that ships with bertkit, else the name; what lies here wins."""
+    return name if os.path.exists(name) else str(shipped_vocabs().get(name, name))
 
 
 def kind_of_input(name: str, is_text: Callable[[str], bool], most: int = 0) -> str:

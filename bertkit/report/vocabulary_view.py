@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from bertkit import log
@@ -19,11 +18,11 @@ def view_vocabulary(path: str) -> tuple[dict[str, Any], str]:
         path: a local file.
 
     Raises:
-        DataError: it is damaged, or lacks a special token.
+        DataError: it is damaged, lacks a special token, or what is recorded beside it is of
+            another vocabulary.
     """
     vocab = load_vocab(path, "last")
-    beside = tokenizer_files.of_folder(Path(path).parent)
-    known = beside if beside and beside.vocab_sha256 in ("", vocab.sha256) else None
+    known = tokenizer_files.of_vocabulary(vocab)
     special = {token: vocab.ids[token] for token in SPECIAL_TOKENS if token in vocab.ids}
     continued = sum(token.startswith("##") for token in vocab.tokens)
     found = {
@@ -31,9 +30,9 @@ def view_vocabulary(path: str) -> tuple[dict[str, Any], str]:
         "continued": continued,
         "special": special,
         "sha256": vocab.sha256,
-        "tokenizer": known.as_dict() if known else {},
+        "tokenizer": known.as_dict(),
     }
-    recorded = dict(known.rows()) if known else {}
+    recorded = dict(known.rows())
     rows = [
         ("tokens", f"{len(vocab.tokens):,}"),
         ("that go on a word (##)", f"{continued:,}"),
@@ -41,4 +40,6 @@ def view_vocabulary(path: str) -> tuple[dict[str, Any], str]:
         ("sha256", f"{vocab.sha256[:_SHOWN]}..."),
         ("text", recorded.get("text", "not recorded beside it")),
     ]
+    if "words" in recorded:
+        rows.append(("words", recorded["words"]))
     return found, log.table(("vocabulary", path), rows)

@@ -13,6 +13,15 @@ from typing import Any
 
 # Between two lines about work whose bar nobody sees.
 LINE_SECONDS = 60.0
+# What is counted sooner was done by an earlier run.
+_KEPT_SECONDS = 1.0
+
+
+def clock_time(seconds: float) -> str:
+    """Hours, minutes and seconds: `1:02:03`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
 
 
 def in_notebook() -> bool:
@@ -113,7 +122,8 @@ class Lines:
         self.total = total
         self._items = items
         self._text, self._unit, self._scale = desc or "working", unit, unit_scale
-        self._last = time.monotonic()
+        self._begun = self._last = time.monotonic()
+        self._kept = 0
 
     def __iter__(self) -> Iterator[Any]:
         for item in self._items or ():
@@ -130,9 +140,19 @@ class Lines:
         """So many steps more are done."""
         self.n += count
         now = time.monotonic()
+        if now - self._begun < _KEPT_SECONDS:
+            self._kept = self.n
         if now - self._last >= LINE_SECONDS:
             self._last = now
-            logging.getLogger("bertkit").info("%s: %s", self._text, self._counts())
+            text = self._counts() + self._left(now - self._begun)
+            logging.getLogger("bertkit").info("%s: %s", self._text, text)
+
+    def _left(self, seconds: float) -> str:
+        """How long the rest takes at the speed so far, where both are known."""
+        done = self.n - self._kept
+        if not self.total or done <= 0 or self.n >= self.total:
+            return ""
+        return f", {clock_time(seconds * (self.total - self.n) / done)} left"
 
     def _counts(self) -> str:
         from bertkit.storage.files import human_bytes

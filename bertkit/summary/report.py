@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from bertkit import log
@@ -192,9 +192,22 @@ def _unknown(found: dict[str, Any]) -> str:
     )
 
 
-def say(found: dict[str, Any], *, lines_count: bool = True, pairs: bool = True) -> None:
-    """Log the figures, and what is unusual in them as warnings."""
+def say(
+    found: dict[str, Any],
+    *,
+    lines_count: bool = True,
+    pairs: bool = True,
+    hidden: Collection[str] = (),
+) -> None:
+    """Log the figures, and what is unusual in them as warnings.
+
+    Args:
+        found: as `figures` returns them.
+        lines_count, pairs: as for `warnings`.
+        hidden: rows that mean nothing of this text.
+    """
     for what, value in rows(found):
-        log.logger.info("%s: %s", what, value)
+        if what not in hidden:
+            log.logger.info("%s: %s", what, value)
     for text in warnings(found, lines_count=lines_count, pairs=pairs):
         log.logger.warning("%s", text)

@@ -14,10 +14,12 @@ from itertools import accumulate
 from typing import Any
 
 from bertkit.errors import MissingDependencyError, UsageError
-from bertkit.optional import require
+from bertkit.optional import require, spared
 
 Splitter = Callable[[str], list[str]]
 
+# What thinc, below spaCy, imports for trained models: most of the time and memory of its start.
+_OF_MODELS = ("torch", "tensorflow", "mxnet", "cupy")
 # Characters that spaCy gets at a time, its own limit; longer texts go on where the last
 # sentence begins. Rules find the same sentences; each trained model sees so much context.
 MOST = 1_000_000
@@ -44,7 +46,8 @@ def rule_splitter(language: str, ends: Sequence[str] = (), *, instead: str = "")
         UsageError: spaCy does not know the language.
         MissingDependencyError: spaCy, or a package for the language, is not installed.
     """
-    spacy = _spacy(instead)
+    with spared(*_OF_MODELS):
+        spacy = _spacy(instead)
     try:
         pipeline = spacy.blank(language)
     except ImportError as error:

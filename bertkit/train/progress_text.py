@@ -32,13 +32,6 @@ def in_short(numbers: Mapping[str, float]) -> str:
     return ", ".join(texts)
 
 
-def clock_time(seconds: float) -> str:
-    """Hours, minutes and seconds: `1:02:03`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
-
-
 def _head(name: str, ending: str) -> str:
     """What a number is of, abbreviations in capitals."""
     word = name.removesuffix(ending)

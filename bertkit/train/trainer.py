@@ -20,10 +20,11 @@ from bertkit.backends.base import Stepper, Ticket
 from bertkit.backends.process_group import ProcessGroup
 from bertkit.data.step_batch import StepBatch, counted_together
 from bertkit.errors import StoppedError
+from bertkit.screen.bars import clock_time
 from bertkit.train import metrics
 from bertkit.train.metrics import Recorder
 from bertkit.train.nonfinite import STOP, LeftOut, NonFiniteSteps
-from bertkit.train.progress_text import clock_time, in_short
+from bertkit.train.progress_text import in_short
 from bertkit.train.stop_signals import StopSignals
 
 LINE_SECONDS = 10.0

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from bertkit import log
 from bertkit.errors import BertkitError, UsageError
-from bertkit.optional import require
+from bertkit.optional import require, take_process
 from bertkit.system.processes import MOST_WORKERS, core_count
 from bertkit.workers.spawned import UNGUARDED, leave_if_importing
 
@@ -329,6 +329,7 @@ def _as_they_finish(
 
 
 def _start_worker() -> None:
+    take_process()
     # Ctrl-C reaches all processes of the terminal; only the parent reacts to it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the handler inherited by fork

@@ -13,8 +13,11 @@ COMMANDS = {
     "train-vocab": (["--size", 70], ["--size", 71]),
     "make-records": (["--vocab", "{tmp}/v.txt", "--msl", 16], ["--vocab", "{tmp}/v.txt"]),
     "pick-eval": (["--count", 3], ["--count", 4]),
+    "pack-records": ([], ["--sequences-per-pack", 2]),
     "download": ([], ["squad-v1.1"]),
 }
+
+OF_RECORDS = ("pick-eval", "pack-records")
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def run(bertkit, tmp_path):
 
     def act(name, other, *more):
         given = [str(word).format(tmp=tmp_path) for word in COMMANDS[name][other]]
-        source = ["--input", tmp_path / ("records" if name == "pick-eval" else "in.txt")]
+        source = ["--input", tmp_path / ("records" if name in OF_RECORDS else "in.txt")]
         if name == "download":
             source = [] if other else ["sample"]
         return bertkit(name, *source, *given, "--output", tmp_path / "out", *more, "--json")
@@ -38,7 +41,7 @@ def run(bertkit, tmp_path):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_dry_run_ends_as_the_run_would(bertkit, run, tmp_path, name):
-    if name == "pick-eval":
+    if name in OF_RECORDS:
         words = ["--input", tmp_path / "in.txt", "--vocab", tmp_path / "v.txt", "--msl", 16]
         assert bertkit("make-records", *words, "--output", tmp_path / "records").status == 0
     assert run(name, 0, "--dry-run").result["output_state"] == "new"

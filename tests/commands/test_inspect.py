@@ -198,6 +198,31 @@ def test_a_configuration_and_a_vocabulary_alone(bertkit, trained, vocab):
     assert found["vocabularies"][0]["special"]["[MASK]"] == 4
 
 
+def test_what_is_recorded_of_a_vocabulary_is_shown(bertkit, tmp_path):
+    """Beside its own file, and of public ones by their digest."""
+    (tmp_path / "text.txt").write_text("Whales dive. Whales sail.\n" * 20)
+    made = tmp_path / "words.txt"
+    given = ["--input", tmp_path / "text.txt", "--size", 40, "--cased", "--word-length", 300]
+    assert bertkit("train-vocab", "--output", made, *given).status == 0
+    shown = bertkit("inspect", made).out
+    assert "cased, accents kept" in shown and "up to 300 letters" in shown
+    (found,) = bertkit("inspect", made, "--json").result["vocabularies"]
+    assert found["tokenizer"]["do_lower_case"] is False
+    assert found["tokenizer"]["word_length"] == 300
+    made.write_text(made.read_text() + "whale\n")
+    other = bertkit("inspect", made)
+    assert other.status == 3 and "words.txt.json" in other.err
+
+
+def test_a_vocabulary_that_ships_with_bertkit_is_known_by_its_name(bertkit, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    shown = bertkit("inspect", "bertkit-uncased-8k")
+    assert shown.status == 0, shown.err
+    assert "8,192" in shown.out and "lower case, accents stripped" in shown.out
+    (tmp_path / "bertkit-uncased-8k").write_text("The whale dives.\n")
+    assert bertkit("inspect", "bertkit-uncased-8k", "--json").result["text"]["documents"] == 1
+
+
 def test_what_belongs_to_a_run_and_folders_of_runs(bertkit, trained):
     for name in ("metrics.jsonl", "config.yaml"):
         shown = bertkit("inspect", trained.run / name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fsspec
+
 
 def test_result_for_people_and_next_step(bertkit, trained, tmp_path):
     out = tmp_path / "packs"
@@ -11,6 +13,23 @@ def test_result_for_people_and_next_step(bertkit, trained, tmp_path):
     assert f"Next: bertkit inspect {out}" in done.err
     again = bertkit("pack-records", "-i", trained.valid, "-o", out, "--packing", "graphcore")
     assert "(0 made now" in again.out
+
+
+def test_records_in_storage_are_copied_first(bertkit, trained, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    system = fsspec.filesystem("memory")
+    system.put(str(trained.valid), "/packs/valid.tfrecord")
+    words = ["pack-records", "-i", "memory://packs/valid.tfrecord", "-o", tmp_path / "far"]
+    try:
+        planned = bertkit(*words, "--dry-run", "--json").result
+        done = bertkit(*words)
+    finally:
+        system.rm("/packs", recursive=True)
+    assert planned["files_to_copy"] == 1 and planned["copied_bytes"] == trained.valid.stat().st_size
+    assert done.status == 0, done.err
+    assert bertkit("pack-records", "-i", trained.valid, "-o", tmp_path / "near").status == 0
+    far, near = (next((tmp_path / name).glob("*.hdf5")) for name in ("far", "near"))
+    assert far.read_bytes() == near.read_bytes()
 
 
 def test_text_is_no_records(bertkit, tmp_path):

@@ -29,6 +29,7 @@ def test_size_special_tokens_and_bytes(bertkit, text, tmp_path):
     words = ["train-vocab", "--input", text, "--size", 40]
     done = bertkit(*words, "--output", tmp_path / "a.txt", "--json")
     assert done.status == 0, done.err
+    assert done.result["output"] == str(tmp_path / "a.txt")
     assert done.result["tokens"] == len(tokens(tmp_path / "a.txt")) <= 40
     assert tokens(tmp_path / "a.txt")[:5] == SPECIAL
     bertkit(*words, "--output", tmp_path / "b.txt")

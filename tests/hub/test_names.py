@@ -64,14 +64,26 @@ def test_paths_and_other_urls(text):
     assert hub_name(text) is None
 
 
-def test_what_exists_is_a_path_and_so_is_its_neighbour(tmp_path, caplog):
+def test_what_exists_is_a_path_and_so_is_its_neighbour(tmp_path):
     (tmp_path / "runs/tiny").mkdir(parents=True)
     (tmp_path / "runs/tiny/metrics.jsonl").touch()
     assert hub_name("runs/tiny") is None
     assert hub_name("runs/tny") is None  # a mistake in a path is not asked for on the internet
     assert hub_name("runs/tny@v1") == HubName("runs/tny", "v1")
     assert hub_name("hf://runs/tiny") == HubName("runs/tiny")
-    assert caplog.text == ""  # bertkit's own folders need no word
+
+
+@pytest.mark.parametrize(
+    "mark", ["metrics.jsonl", "state.json", "manifest.json", ".bertkit/manifest.json", "seeds.json"]
+)
+def test_folders_that_bertkit_made_need_no_word(tmp_path, caplog, mark):
+    place = f"made/by-{mark.strip('.').partition('.')[0].replace('/', '-')}"
+    file = tmp_path / place / mark
+    file.parent.mkdir(parents=True)
+    file.touch()
+    with caplog.at_level("INFO", "bertkit"):
+        assert hub_name(place) is None
+    assert caplog.messages == []
 
 
 def test_a_local_folder_of_the_same_name_wins_and_is_told_once(tmp_path, caplog):

@@ -246,7 +246,7 @@ def test_remote_and_compressed_text_gives_the_same_records(tmp_path, monkeypatch
     (tmp_path / "a").write_bytes(lzma.compress(text))
     places = [tmp_path / "a.txt", "memory://texts", tmp_path / "a.txt.gz", tmp_path / "a"]
     planned = estimate_records(CONFIG, ["memory://texts"], tmp_path / "out", VOCAB)
-    assert "1 files, 513 bytes, into" in planned.to_copy
+    assert "1 file, 513 bytes, into" in planned.to_copy
     made = set()
     for number, place in enumerate(places):
         out = tmp_path / f"out-{number}"

@@ -98,3 +98,18 @@ def test_text_is_counted_while_it_is_read(settings, once, tmp_path, monkeypatch)
         assert found[name] == getattr(wanted, name), name
     assert found["duplicate_lines"] == round(wanted.lines.repeated_share, 6)
     assert sorted(read_again) == ([] if once else sorted(places))
+
+
+@pytest.mark.parametrize("changes", [{"documents": "file"}, {"sentences": "rule"}, {}])
+def test_lines_are_judged_where_they_are_sentences(tmp_path, caplog, changes):
+    """Paragraphs of a file, divided by blank lines, are neither documents nor sentences of it."""
+    text = "".join(f"The whale {n} dives. The ship {n} sails.\n\n" for n in range(40))
+    (tmp_path / "a.txt").write_text(text)
+    config = replace(CONFIG, style="cerebras", **changes)
+    with caplog.at_level("INFO", "bertkit"):
+        make_records(config, [str(tmp_path / "a.txt")], tmp_path / "out", VOCAB)
+    said = [line.partition(":")[0] for line in caplog.messages]
+    warned = any("documents have one sentence" in line for line in caplog.messages)
+    assert warned == (not changes)
+    assert ("documents" in said, "sentences" in said) == (not changes, not changes)
+    assert "words" in said

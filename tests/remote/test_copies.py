@@ -62,7 +62,7 @@ def test_only_what_has_changed_is_copied_again(remote, cache, monkeypatch):
         "get_file",
         lambda self, name, *rest: (copied.append(name), get(self, name, *rest)),
     )
-    with pytest.raises(DataError, match="not here yet: 1 files, 17 bytes"):
+    with pytest.raises(DataError, match="not here yet: 1 file, 17 bytes"):
         local_inputs(["memory://corpus/split/train"], fetch=False)
     assert local_inputs(["memory://corpus/split/train"]) == [folder]
     assert copied == ["/corpus/split/train/a.txt"]

@@ -118,9 +118,26 @@ def test_where_nobody_watches_a_line_tells_now_and_then(monkeypatch, capsys):
         bar.update(1_000_000)
         assert bar.n == 2_000_000
     assert capsys.readouterr().err.splitlines() == [
-        "evaluating: 3 of 7 batches (43%)",
-        "evaluating: 6 of 7 batches (86%)",
-        "copy: 2.0 MB of 4.0 MB (50%)",
+        "evaluating: 3 of 7 batches (43%), 0:01:40 left",
+        "evaluating: 6 of 7 batches (86%), 0:00:25 left",
+        "copy: 2.0 MB of 4.0 MB (50%), 0:02:02 left",
+    ]
+
+
+def test_lines_tell_no_time_where_none_is_known(monkeypatch, capsys):
+    """The whole is not known, nothing new is done yet, all is done."""
+    log.setup(0)
+    clock = [0.0]
+    monkeypatch.setattr(bars.time, "monotonic", lambda: clock[0])
+    for total, counts in ((None, (5,)), (9, (4, 0)), (9, (4, 5))):
+        with log.progress(total=total, unit="part", description="extract") as bar:
+            for number, count in enumerate(counts):
+                clock[0] += 70.0 if number or total is None else 0.0
+                bar.update(count)
+    assert capsys.readouterr().err.splitlines() == [
+        "extract: 5 parts",
+        "extract: 4 of 9 parts (44%)",
+        "extract: 9 of 9 parts (100%)",
     ]
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bertkit import log
 from bertkit.corpus import forms
 from bertkit.corpus.cleaning.characters import character_table
 from bertkit.corpus.cleaning.kernels.overlap import filter_of, text_ngrams
@@ -101,7 +102,8 @@ def collect_ngrams(files: Sequence[str], size: int) -> EvaluationNgrams:
         names.append(name)
     if not found:
         raise DataError(
-            f"--against: no text of {min(FEWEST, size)} words or more in {len(files)} files",
+            f"--against: no text of {min(FEWEST, size)} words or more in "
+            f"{log.counted(len(files), 'file')}",
             "give SQuAD files, tables, text, JSON lines or sentence files",
         )
     sizes = tuple(sorted(found, reverse=True))

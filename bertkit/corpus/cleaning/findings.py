@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from bertkit import __version__
+from bertkit import __version__, log
 from bertkit.corpus.cleaning.against import collect_ngrams, save_ngrams
 from bertkit.corpus.cleaning.banding import choose_banding
 from bertkit.corpus.cleaning.config import CleanConfig
@@ -60,7 +60,7 @@ class Findings:
         total = sum(piece.documents for piece in self.pieces)
         if not total:
             raise DataError(
-                f"no documents in {len(files)} files",
+                f"no documents in {log.counted(len(files), 'file')}",
                 "the input should come from `bertkit extract`",
             )
         small = _for_documents(pool, total)

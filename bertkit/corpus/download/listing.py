@@ -123,8 +123,8 @@ def download_text(result: DownloadResult) -> str:
     """A download for people."""
     state = "up to date" if result.up_to_date else f"{result.seconds:.1f} s"
     text = (
-        f"{len(result.files)} files, {result.bytes:,} bytes of {result.source} checked "
-        f"under {result.output} ({state})"
+        f"{log.counted(len(result.files), 'file')}, {result.bytes:,} bytes of {result.source} "
+        f"checked under {result.output} ({state})"
     )
     # Folders of earlier releases hold nothing unchecked.
     open_ones = sum(not facts.get("checked", True) for facts in result.files.values())

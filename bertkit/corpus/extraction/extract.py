@@ -292,7 +292,7 @@ def _nothing_found(manifest: Manifest, parts: Sequence[Part], folder: Path) -> D
     remove_others(str(folder), {})
     count = len({name for part in parts for name in part.paths})
     return DataError(
-        f"no document with text in {count} files" + (f"; {first}" if first else ""),
+        f"no document with text in {log.counted(count, 'file')}" + (f"; {first}" if first else ""),
         "name its encoding: --encoding cp1252 for Western Europe, cp1251, gb18030, shift_jis, ..."
         if "not UTF-8" in first
         else "check --form, --text-key and --encoding",

@@ -287,7 +287,8 @@ def _check(survey: _Survey, config: SplitConfig, files: int) -> None:
     total = len(survey.hashes)
     if not total:
         raise DataError(
-            f"no documents in {files} files", "the input should come from `bertkit extract`"
+            f"no documents in {log.counted(files, 'file')}",
+            "the input should come from `bertkit extract`",
         )
     wanted = {"train": 1.0, "valid": config.valid, "test": config.test}
     for name, fraction in wanted.items():

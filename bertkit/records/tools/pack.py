@@ -6,6 +6,7 @@ instances. Habana's pack_pretraining_data_pytorch.py mixes all files of a folder
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from bertkit import log
 from bertkit.errors import ConfigError, DataError, UsageError
 from bertkit.manifests.listed_files import require_listed
 from bertkit.manifests.manifest import Manifest, describe_inputs, working_folder
+from bertkit.manifests.output_state import output_state
 from bertkit.records.config import PACKINGS, RecordsConfig
 from bertkit.records.files.find import find_record_files
 from bertkit.records.files.formats import FORMATS, HDF5, TFRECORD
@@ -26,7 +28,8 @@ from bertkit.records.files.packs.metadata import write_beside_packs
 from bertkit.records.files.record_index import INSTANCES, remove_orphans
 from bertkit.records.shards import distinct
 from bertkit.records.tools.pick_eval import tokenizer_of
-from bertkit.storage.files import human_bytes
+from bertkit.remote.copies import local_inputs, named_inputs
+from bertkit.storage.files import human_bytes, is_remote
 from bertkit.workers.engine import Engine
 from bertkit.workers.pool import run_tasks
 
@@ -91,7 +94,7 @@ def pack_records(
     """Write the sentence pairs of record files as packs; finished files stay.
 
     Args:
-        inputs: record files of any format, globs, folders or `@list.txt`.
+        inputs: record files of any format, globs, folders, URLs or `@list.txt`.
         output: folder to fill.
         options: how.
         workers: processes, one per core for 0; the bytes do not depend on it.
@@ -106,15 +109,13 @@ def pack_records(
     _require_known(options)
     started = time.perf_counter()
     place = Path(output)
+    inputs = local_inputs(inputs)
     tokenizer = tokenizer_of(inputs)
     names = find_record_files(inputs, leave_out=[output])
     config = _config(names, options)
-    settings = _deciding(config, tokenizer)
     inputs_read = describe_inputs(names, Engine(workers))
     require_listed(inputs_read)
-    planned = Manifest(
-        "pack-records", settings, inputs_read, tokenizer=tokenizer, hidden=opens_all(config)
-    )
+    planned = _planned(config, tokenizer, inputs_read)
     with working_folder(place, planned, overwrite) as manifest:
         made = _pack_missing(manifest, place, names, config=config, workers=workers)
         packs = sum(facts["records"] for facts in manifest.outputs.values())
@@ -139,6 +140,40 @@ def pack_records(
         max_seq_length=config.max_seq_length,
         max_predictions_per_seq=config.predictions,
         seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+def state_of_output(
+    inputs: Sequence[str], output: str | Path, options: PackOptions, overwrite: bool = False
+) -> str:
+    """What becomes of the output folder, see `bertkit.manifests.output_state`.
+
+    Empty where the records would have to be copied first to know.
+
+    Raises:
+        DataError, UsageError, ConfigError: as for `pack_records`.
+    """
+    _require_known(options)
+    if any(map(is_remote, named_inputs(inputs))):
+        return ""
+    tokenizer = tokenizer_of(inputs)
+    names = find_record_files(inputs, leave_out=[output])
+    planned = _planned(_config(names, options), tokenizer)
+    size = sum(os.path.getsize(name) for name in names)
+    return output_state(output, planned, input_bytes=size, overwrite=overwrite)
+
+
+def _planned(
+    config: RecordsConfig,
+    tokenizer: Mapping[str, Any],
+    described: Sequence[dict[str, Any]] = (),
+) -> Manifest:
+    return Manifest(
+        "pack-records",
+        _deciding(config, tokenizer),
+        described,
+        tokenizer=dict(tokenizer),
+        hidden=opens_all(config),
     )
 
 

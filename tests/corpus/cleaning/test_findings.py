@@ -30,5 +30,5 @@ def test_documents_are_found_by_number_across_files(tmp_path):
 
 def test_no_documents_at_all(tmp_path):
     (tmp_path / "empty.txt").write_text("\n \n")
-    with pytest.raises(DataError, match="no documents in 1 files"):
+    with pytest.raises(DataError, match=r"no documents in 1 file$"):
         findings(tmp_path, [str(tmp_path / "empty.txt")])
