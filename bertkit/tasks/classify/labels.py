@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,16 +14,23 @@ from bertkit.tasks.classify.config import BALANCED, ClassifyConfig
 from bertkit.tasks.classify.examples import Example
 
 _SHOWN = 8
+# A list of numbers or of quoted names, as NumPy and Python write it into CSV.
+_LIST = re.compile(r"""\[\s*(?:(?:-?\d+\.?|'[^']*'|"[^"]*")[\s,]*)*\]""")
 
 
 def label_names(example: Example, config: ClassifyConfig) -> list[str]:
     """The labels of an example: one, or any number with `--multi-label`.
 
     Raises:
-        DataError: a number with a fraction, an object, a list of 0 and 1; or several where one is
-            wanted.
+        DataError: a number with a fraction, an object, a list of 0 and 1 or in a text; or several
+            where one is wanted.
     """
     value = example.label
+    if isinstance(value, str) and not example.named and _LIST.fullmatch(value.strip()):
+        raise DataError(
+            f"{example.place}: the label {value.strip()[:40]!r} is a list written as text",
+            "CSV holds no lists: write the data set as Parquet or JSON lines",
+        )
     if config.multi_label and isinstance(value, str) and not example.named:
         value = [part.strip() for part in value.split(config.label_separator) if part.strip()]
     if isinstance(value, (list, tuple)):

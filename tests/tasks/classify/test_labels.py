@@ -38,3 +38,15 @@ def test_a_list_of_flags_is_no_list_of_labels():
     for labels in ([], [0], [1, 0], [2, 0, 2], ["1", "0", "1"]):
         found = label_names(Example("f:1", "t", None, labels), config)
         assert found == list(map(str, labels))
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_list_in_a_text_is_no_label(several):
+    config = ClassifyConfig(multi_label=several)
+    for text in ("[0 3]", "[]", " [1, 2]", "['joy' 'odd one']", '["a", "b"]'):
+        with pytest.raises(DataError, match="is a list written as text") as error:
+            label_names(Example("f:1", "t", None, text), config)
+        assert "Parquet or JSON lines" in error.value.hint
+    for text in ("[PAD]", "[x", "0 3]", "[a b]"):
+        assert label_names(Example("f:1", "t", None, text), config) == [text]
+    assert label_names(Example("f:1", "t", None, "[1]", named=True), config) == ["[1]"]
