@@ -222,8 +222,7 @@ def test_a_data_set_of_datasets_is_no_records(bertkit, tmp_path):
     with arrow.ipc.new_stream(tmp_path / "set/train.arrow", table.schema) as writer:
         writer.write_table(table)
     (tmp_path / "set/dataset_dict.json").write_text('{"splits": ["train"]}')
-    (tmp_path / "train.jsonl").write_text('{"sentence": "good", "label": 1}\n')
-    for name in ("train.parquet", "set", "train.jsonl"):
+    for name in ("train.parquet", "set"):
         shown = bertkit("inspect", tmp_path / name)
         assert shown.status == 3 and "sentence, label" in shown.err
         assert "finetune" in shown.err and "--text-key" not in shown.err
