@@ -11,6 +11,7 @@ import click
 from bertkit.command_line.values import Place
 from bertkit.commands import options
 from bertkit.configuration.option_groups import DATA
+from bertkit.errors import DataError
 from bertkit.hub.names import hub_name
 from bertkit.model.checkpoints.places import local_checkpoint
 
@@ -124,12 +125,12 @@ def _views(
 def _is_text(name: str) -> bool:
     """Whether a name is of text files: not of records, and of a form that is known."""
     from bertkit.corpus.forms.detect import detect_form
-    from bertkit.errors import DataError
     from bertkit.kinds.recognise import TEXT, kind_of
     from bertkit.records.tools import inspect as work
     from bertkit.storage import files
     from bertkit.storage.folder_walk import describes_data_set
     from bertkit.storage.input_files import expand_inputs
+    from bertkit.tables.arrow import is_column_file
 
     folder = os.path.isdir(name)
     if folder and any(map(work.holds_records, work.record_files([name]))):
@@ -142,10 +143,17 @@ def _is_text(name: str) -> bool:
         detect_form(first)
     except DataError as error:
         found = None if folder else kind_of(first)
-        if (found and found.name == TEXT) or _TEXT_KEY in error.hint:
+        if found and found.name == TEXT:
             raise DataError(error.message, _HAVE_OPTIONS) from error
+        if not folder and is_column_file(first):
+            raise _without_options(error) from error
         return folder  # which says what is wrong with the file
     return True
+
+
+def _without_options(error: DataError) -> DataError:
+    """An error about text, without a hint at options that this command does not have."""
+    return DataError(error.message, _HAVE_OPTIONS if _TEXT_KEY in error.hint else error.hint)
 
 
 def _describe(names: list[str], vocab: str | None) -> tuple[dict[str, Any], str]:
@@ -154,7 +162,6 @@ def _describe(names: list[str], vocab: str | None) -> tuple[dict[str, Any], str]
 
     from bertkit import log
     from bertkit.corpus.describe import Beginning, describe_text, forms_of
-    from bertkit.errors import DataError
     from bertkit.summary import report
 
     knows = tokens = None
@@ -170,8 +177,7 @@ def _describe(names: list[str], vocab: str | None) -> tuple[dict[str, Any], str]
     try:
         taken = forms_of(names)
     except DataError as error:
-        hint = _HAVE_OPTIONS if _TEXT_KEY in error.hint else error.hint
-        raise DataError(error.message, hint) from error
+        raise _without_options(error) from error
     taken.log()
     beginning = Beginning(taken.names)
 

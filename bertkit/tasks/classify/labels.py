@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,22 +14,44 @@ from bertkit.tasks.classify.config import BALANCED, ClassifyConfig
 from bertkit.tasks.classify.examples import Example
 
 _SHOWN = 8
+# A list of numbers or of quoted names, as NumPy and Python write it into CSV.
+_ITEM = r"""(?:-?\d+\.?|'[^']*'|"[^"]*")"""
+_LIST = re.compile(rf"\[\s*(?:{_ITEM}(?:[\s,]+{_ITEM})*)?[\s,]*\]")
 
 
 def label_names(example: Example, config: ClassifyConfig) -> list[str]:
     """The labels of an example: one, or any number with `--multi-label`.
 
     Raises:
-        DataError: a number with a fraction, an object; or several where one is wanted.
+        DataError: a number with a fraction, an object, a list of 0 and 1 or in a text; or several
+            where one is wanted.
     """
     value = example.label
+    if isinstance(value, str) and not example.named and _LIST.fullmatch(value.strip()):
+        raise DataError(
+            f"{example.place}: the label {value.strip()[:40]!r} is a list written as text",
+            "CSV holds no lists: write the data set as Parquet or JSON lines",
+        )
     if config.multi_label and isinstance(value, str) and not example.named:
         value = [part.strip() for part in value.split(config.label_separator) if part.strip()]
     if isinstance(value, (list, tuple)):
         if not config.multi_label:
             raise DataError(f"{example.place}: several labels", "give --multi-label")
+        if _are_flags(value):
+            raise DataError(
+                f"{example.place}: the labels are a list of 0 and 1, one for every label",
+                "list those that are 1 by number or name, or give each label a column of its own",
+            )
         return [_name(part, example, config) for part in value]
     return [_name(value, example, config)]
+
+
+def _are_flags(values: Sequence[Any]) -> bool:
+    """Whether a list tells of every label if it is one, and is no list of labels."""
+    numbers = [value for value in values if isinstance(value, (bool, int, float))]
+    if len(numbers) < len(values) or not set(numbers) <= {0, 1}:
+        return False
+    return any(isinstance(value, bool) for value in numbers) or len(set(numbers)) < len(numbers)
 
 
 def _name(value: Any, example: Example, config: ClassifyConfig) -> str:

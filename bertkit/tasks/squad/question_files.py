@@ -94,7 +94,9 @@ def _answers(value: Any, place: str) -> list[Any]:
     """The answers of a row as a list of objects."""
     if value is None or isinstance(value, list):
         return value or []
-    if isinstance(value, dict):
+    if isinstance(value, dict) and {"text", "answer_start"} <= value.keys():
+        if value["text"] is None and value["answer_start"] is None:
+            return []
         texts, starts = (
             found if isinstance(found := value.get(name), list) else [found]
             for name in ("text", "answer_start")

@@ -134,6 +134,11 @@ class DocumentReader:
         """A text or a list as sentences: of a list each one text or its words."""
         found: list[Any] = [None]
         if isinstance(value, str):
+            if value.startswith(("['", '["')) and value.endswith(("']", '"]')):
+                raise DataError(
+                    f"{place}: the {what} is a list written as text",
+                    "CSV holds no lists: write the data set as Parquet or JSON lines",
+                )
             found = self._split(value)
         elif isinstance(value, list):
             found = [" ".join(v) if _are_texts(v) else v for v in value]

@@ -132,3 +132,17 @@ def test_one_row_alone_is_json_lines(tmp_path):
     (tmp_path / "one.json").write_text(json.dumps(row) + "\n")
     (found,) = read_questions(tmp_path / "one.json", version_2=True)
     assert (found.id, found.passage.text, found.impossible) == ("1", "Anna.", True)
+
+
+def test_answers_of_rows_without_a_text_or_a_place(tmp_path):
+    def read(answers):
+        row = {"id": "a", "question": "Who?", "context": "Anna.", "answers": answers}
+        (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+        return read_questions(tmp_path / "a.jsonl", version_2=True)[0].answers
+
+    assert read({"text": ["Anna"], "answer_start": [0]}) == [Answer("Anna", 0)]
+    # As Arrow has a row without answers in a column of objects.
+    assert read({"text": None, "answer_start": None}) == []
+    for wrong in ({"text": ["Anna"], "answers_start": [0]}, {"text": ["Anna"], "answer_start": []}):
+        with pytest.raises(DataError, match=r"a.jsonl:1: 'answers' is not of the form"):
+            read(wrong)

@@ -148,3 +148,9 @@ def test_ids_that_json_has_no_form_for_are_texts(tmp_path):
     rows = {"document": [TEXT], "summary": ["It rained."], "id": [date(2020, 1, 31)]}
     parquet.write_table(pyarrow.table(rows), tmp_path / "a.parquet")
     assert read(tmp_path / "a.parquet")[0].name == "2020-01-31"
+
+
+def test_a_list_that_csv_holds_as_text_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("document,summary\n\"['It rained.' 'Good.']\",It rained.\n")
+    with pytest.raises(DataError, match=r"a.csv:2: the document is a list written as text"):
+        read(tmp_path / "a.csv")
