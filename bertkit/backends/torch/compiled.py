@@ -12,11 +12,12 @@ import shutil
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
-from bertkit.model.bert import Embeddings, EncoderLayer
+from bertkit.model.bert import Embeddings, Encoder, EncoderLayer
 from bertkit.model.fused.dispatch import gpu_has_kernels
 from bertkit.model.heads import BertForPreTraining
 from bertkit.storage.shared_cache import cache_folder
@@ -53,6 +54,8 @@ def compile_parts(model: nn.Module, dynamic: bool, backend: str = "inductor") ->
         warnings.filterwarnings("ignore", message=text, category=UserWarning)
     torch._dynamo.config.recompile_limit = max(_SHAPES, torch._dynamo.config.recompile_limit)
     for module in model.modules():
+        if isinstance(module, Encoder):
+            module.register_forward_pre_hook(_make_mask)
         if not isinstance(module, (EncoderLayer, Embeddings)):
             continue
         if not (module.fused and gpu_has_kernels()):
@@ -63,6 +66,15 @@ def compile_parts(model: nn.Module, dynamic: bool, backend: str = "inductor") ->
         for name in ("transformed", "pairs") if fused else ("scored",):
             compiled = torch.compile(getattr(model, name), dynamic=dynamic, backend=backend)
             setattr(model, name, compiled)
+
+
+def _make_mask(encoder: nn.Module, arguments: tuple[Any, ...]) -> None:
+    """Make the mask of a batch once, before its layers: compiled ones would stop to make it.
+
+    Up to Python 3.11 a cached property has a lock, which `torch.compile` does not know.
+    """
+    layout = arguments[1]
+    getattr(layout, "key_mask", None)
 
 
 def _writable(folder: Path) -> bool:

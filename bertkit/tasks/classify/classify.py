@@ -66,9 +66,12 @@ class ClassifyTask(TextTask[ClassifyConfig]):
         """
         glue = self.config.glue
         known = self.labels or (GLUE[glue].labels if glue else ())
-        if not known or not set(names).isdisjoint(known):
+        # Of names that are numbers it cannot be told whether they begin at another one.
+        numbers = all(map(str.isdecimal, [*names, *known]))
+        shared = set(names) == set(known) if numbers else not set(names).isdisjoint(known)
+        if not known or shared:
             return True
-        if not any(map(str.isdecimal, known)):
+        if numbers or not any(map(str.isdecimal, known)):
             raise DataError(
                 f"{path} has other labels, {shortened(names)}, than {shortened(known)}",
                 "give --labels with the names of the file, in the order of the model",
