@@ -76,6 +76,10 @@ def test_labels_of_other_names_are_refused(bertkit, words, place):
     line = [other if word == place / "dev.tsv" else word for word in words]
     run = bertkit(*line, "--output", place / "run")
     assert run.status == 0, run.err
+    # But not where the names are numbers, too, and others.
+    write(place / "other.parquet", numbers, ["1", "2"])
+    run = bertkit(*line, "--output", place / "run", "--overwrite")
+    assert run.status == 3 and f"{other} has other labels, 1, 2, than 0, 1" in run.err
 
 
 def test_labels_in_another_order_than_the_model_learnt_are_refused(bertkit, words, place):
