@@ -225,8 +225,11 @@ def _json_object(path: str, head: bytes) -> dict[str, Any] | None:
 
 
 def _texts_of_object(path: str, content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Of SQuAD's own file, or of rows under `data`."""
+    """Of SQuAD's own file, of rows under `data`, or of a single row."""
     data = content.get("data")
+    if "data" not in content and any(isinstance(value, str) for value in content.values()):
+        yield from _texts_of_rows([(f"{path}:1", content)])
+        return
     if isinstance(data, list) and data and isinstance(data[0], dict) and _PARAGRAPHS not in data[0]:
         yield from _texts_of_rows((f"{path}: row {n}", row) for n, row in enumerate(data, 1))
         return

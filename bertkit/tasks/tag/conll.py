@@ -21,7 +21,10 @@ _BREAK = "-DOCSTART-"
 _COMMENT = re.compile(r"#(?:\s+\S|(?:begin|end) document\b)")
 _NO_WORD = re.compile(r"\d+[-.]\d+")
 _HINT = "a line is a word and its columns, in every line as many; sentences end with an empty line"
-_TABLE = "a row of a table, with a text in it, is for --task classify; here " + _HINT
+_TABLE = (
+    "a row of a table with a text in it is for --task classify; lists of words and of tags stand in"
+    f" JSON lines, Parquet or Arrow; else {_HINT}"
+)
 
 
 @dataclass

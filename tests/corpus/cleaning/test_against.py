@@ -111,6 +111,7 @@ def test_every_text_in_the_rows_of_a_table_is_looked_for(tmp_path):
         "a.json": json.dumps(row) + "\n" + json.dumps(row) + "\n",
         "b.json": json.dumps([row]),
         "c.json": json.dumps({"version": "1", "data": [row]}),
+        "d.json": json.dumps(row),
     }
     for name, content in tables.items():
         (tmp_path / name).write_text(content)
