@@ -39,13 +39,14 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
 
 
 @pytest.fixture(scope="session")
-def world(trained):
+def world(trained, tmp_path_factory):
     """A folder as a user has it: text, vocabulary, records, a run, questions, a SQuAD model."""
     from bertkit.model.checkpoints.hf import save_pretrained
     from bertkit.model.config import BertConfig
     from bertkit.model.heads import BertForQuestionAnswering
 
-    folder = trained.folder
+    folder = tmp_path_factory.mktemp("mistakes") / "world"
+    shutil.copytree(trained.folder, folder)  # other tests share it
     (folder / "texts").mkdir()
     (folder / "texts/a.txt").write_text("The whale dives.\nIt breathes.\n\nThe ship sails.\n" * 9)
     (folder / "wrapped.txt").write_text(
