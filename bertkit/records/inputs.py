@@ -42,4 +42,4 @@ def list_inputs(
             require_complete(Path(name).parent)  # such as split/train, made by one run
     if prefix and not any(str(name).startswith("@") for name in inputs):
         raise UsageError("--input-prefix goes with a list of names", "example: --input @list.txt")
-    return expand_inputs(inputs, prefix=prefix, leave_out=leave_out)
+    return expand_inputs(inputs, prefix=prefix, leave_out=leave_out, texts=True)
