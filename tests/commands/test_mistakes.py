@@ -189,7 +189,7 @@ MISTAKES = [
     ("convert broken.pt --output new", 3, "not a whole file: PytorchStreamReader", "again"),
     ("report run/step-0000060", 3, "is not a run: it has no metrics.jsonl", "it is part of run"),
     (f"{SQUAD_RUN} --init-checkpoint run --vocab vocab.txt --train-file empty",
-     3, "cannot read empty: Is a directory", "one of its files"),
+     3, "empty is a folder, but no data set of `save_to_disk`", "one of its files"),
     # values that cannot be
     ("train-vocab --input texts --output new.txt --size 5", 2, "5 is not in the range", "--size"),
     ("split --input texts --output new --valid 2", 2, "2.0 is above", "--valid"),
