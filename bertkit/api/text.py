@@ -192,7 +192,7 @@ def train_vocab(
     from bertkit.tokenization.training.alphabet import Wanted, parse_wanted
 
     return work.train_vocab(
-        expand_inputs(local_inputs(paths(inputs)), leave_out=[path(output)]),
+        expand_inputs(local_inputs(paths(inputs)), leave_out=[path(output)], texts=True),
         path(output),
         size=size,
         normalisation=Normalisation(do_lower_case, strip_accents, tokenize_chinese_chars),

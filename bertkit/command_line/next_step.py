@@ -153,8 +153,13 @@ def after_download(kind: str, output: str, names: Sequence[str], used_by: str) -
     if used_by:
         return with_encoder(*shlex.split(used_by))
     if kind == "questions":
-        train = next((name for name in names if "train" in name), names[0])
-        return with_encoder("finetune-squad", "--train-file", f"{output}/{train}")
+        train = [name for name in names if "train" in name]
+        if not train:  # nobody learns from what answers are scored on
+            return ""
+        words = ["--train-file", f"{output}/{train[0]}"]
+        held_out = [name for name in names if name not in train]
+        words += ["--predict-file", f"{output}/{held_out[0]}"] if held_out else []
+        return with_encoder("finetune-squad", *words)
     if kind == "checkpoint":
         # What is packed has to be unpacked first.
         found = [name for name in names if name.endswith((".index", ".safetensors"))]

@@ -124,11 +124,11 @@ def command(
     if dry_run:
         state = ""
         if not any(map(is_remote, inputs)):
-            names = expand_inputs(inputs, leave_out=[output])
+            names = expand_inputs(inputs, leave_out=[output], texts=True)
             state = state_of_output(names, output, deciding(**settings), overwrite, Engine(**given))
         copy_plan.finish(inputs, as_json, state)
         return
-    names = expand_inputs(local_inputs(inputs), leave_out=[output])
+    names = expand_inputs(local_inputs(inputs), leave_out=[output], texts=True)
     result = train_vocab(
         names, output, overwrite=overwrite, opener=open_source, **settings, **given
     )

@@ -34,7 +34,7 @@ def forms_of(inputs: Sequence[str]) -> InputForms:
     Raises:
         DataError: a file that cannot be read; a named one, or all of them, that is no text.
     """
-    found = take_inputs(list_inputs(inputs), inputs, ExtractConfig(splitter="lines"))
+    found = take_inputs(list_inputs(inputs, texts=False), inputs, ExtractConfig(splitter="lines"))
     _leave_out_other_encodings(found, inputs)
     return found
 
@@ -92,7 +92,7 @@ def describe_text(
     Raises:
         DataError: a file that cannot be read, or is no text.
     """
-    paths = list_inputs(inputs)
+    paths = list_inputs(inputs, texts=False)
     counter = TextCounter(level_for(sum(map(size_of, paths))))
     for path in paths:
         counter.begin(path)

@@ -16,7 +16,10 @@ T = TypeVar("T")
 
 
 def list_inputs(
-    inputs: Sequence[str], prefix: str = "", leave_out: Sequence[str] = ()
+    inputs: Sequence[str],
+    prefix: str = "",
+    leave_out: Sequence[str] = (),
+    texts: bool = True,
 ) -> list[str]:
     """The files to read, in a fixed order.
 
@@ -26,6 +29,8 @@ def list_inputs(
             made only the text is taken.
         prefix: folder to which the names in lists are relative (Cerebras' metadata files).
         leave_out: what the command writes, which is no input even below one.
+        texts: leave out what stands beside text in folders, see `expand_inputs`; False where
+            the form of every file decides.
 
     Raises:
         DataError: something does not exist, or a list names nothing.
@@ -39,7 +44,7 @@ def list_inputs(
             names += (_joined(prefix, item) for item in read_list(name[1:]))
         else:
             names += _texts_of(name) or [name]
-    return expand_inputs(names, leave_out=leave_out)
+    return expand_inputs(names, leave_out=leave_out, texts=texts)
 
 
 def gather(items: Sequence[T], sizes: Sequence[int], limit: int) -> list[list[T]]:

@@ -13,7 +13,14 @@ from bertkit.kinds.missing import hint_for_missing
 from bertkit.manifests.manifest import NAME, is_own_manifest
 from bertkit.remote.listing import is_http, list_remote
 from bertkit.storage.files import is_remote, names_in_list
-from bertkit.storage.folder_walk import FoundFile, has_hidden_part, key_of, once, walk_folder
+from bertkit.storage.folder_walk import (
+    FoundFile,
+    describes_data_set,
+    has_hidden_part,
+    key_of,
+    once,
+    walk_folder,
+)
 
 # So many files that were given twice are named.
 _NAMED = 5
@@ -24,6 +31,7 @@ def expand_inputs(
     suffixes: Sequence[str] = (),
     prefix: str = "",
     leave_out: Sequence[str | Path] = (),
+    texts: bool = False,
 ) -> list[str]:
     """Expand names, globs, folders and `@list.txt` into a list of files in a fixed order.
 
@@ -37,13 +45,22 @@ def expand_inputs(
             What else is left out in folders: see `folder_walk.walk_folder`.
         prefix: folder to which the names in lists are relative.
         leave_out: files and folders that the command writes: no input of it in folders.
+        texts: of folders, take the texts of a data set without what stands beside them, such as
+            checksums (`folder_walk.describes_data_set`), which the log names.
 
     Raises:
-        DataError: a name does not exist or a pattern matches nothing.
+        DataError: a name does not exist, a pattern matches nothing, or there is no text.
         UsageError: an input folder is also in `leave_out`.
     """
     again: list[str] = []
-    found = once(_expanded(patterns, suffixes, prefix, leave_out), again.append)
+    beside: list[str] | None = [] if texts else None
+    found = once(_expanded(patterns, suffixes, prefix, leave_out, beside), again.append)
+    if beside:
+        more = f" and {len(beside) - _NAMED} more" if len(beside) > _NAMED else ""
+        names = f"{', '.join(beside[:_NAMED])}{more}"
+        if not found:
+            raise DataError(f"no text, only files that describe a data set: {names}")
+        log.logger.info("left out, as no text: %s", names)
     if again:
         more = f" and {len(again) - _NAMED} more" if len(again) > _NAMED else ""
         log.warn_once(f"given more than once, taken once: {', '.join(again[:_NAMED])}{more}")
@@ -55,22 +72,38 @@ def _expanded(
     suffixes: Sequence[str],
     prefix: str,
     leave_out: Sequence[str | Path],
+    beside: list[str] | None,
 ) -> list[FoundFile]:
+    """The files; of folders without those that describe a data set, which go to `beside`."""
     found: list[FoundFile] = []
     for pattern in map(str, patterns):
         if pattern.startswith("@"):
             listed = [os.path.join(prefix, name) for name in names_in_list(pattern[1:])]
-            found += _expanded(listed, suffixes, "", leave_out)
+            found += _expanded(listed, suffixes, "", leave_out, beside)
         elif is_remote(pattern):
-            found += (FoundFile(name, name) for name in _remote_files(pattern, suffixes))
+            files = [FoundFile(name, name) for name in _remote_files(pattern, suffixes)]
+            found += files if files[0].path == pattern else _texts_of(files, beside)
         elif os.path.isdir(pattern):
-            found += _folder_files(pattern, suffixes, leave_out)
+            found += _texts_of(_folder_files(pattern, suffixes, leave_out), beside)
         elif os.path.exists(pattern):
             _refuse_pipe(pattern)
             found.append(FoundFile(pattern, key_of(pattern)))
         else:
             found += _matching(pattern)
     return found
+
+
+def _texts_of(files: list[FoundFile], beside: list[str] | None) -> list[FoundFile]:
+    """The files of a folder; what describes a data set goes to `beside`, if that is asked for."""
+    if beside is None:
+        return files
+    texts = []
+    for file in files:
+        if describes_data_set(os.path.basename(file.path)):
+            beside.append(file.path)
+        else:
+            texts.append(file)
+    return texts
 
 
 def _refuse_pipe(path: str) -> None:

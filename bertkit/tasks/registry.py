@@ -165,11 +165,6 @@ def presets_of(command: str) -> list[str]:
     return [name for name in preset_names() if name.startswith(own or every) == bool(own)]
 
 
-def by_command(command: str) -> TaskRow | None:
-    """The task that a command trains, or None."""
-    return next((row for row in TASKS if row.command == command), None)
-
-
 def _load(place: str) -> Any:
     """The object that `module:name` stands for."""
     module, _, name = place.partition(":")

@@ -88,6 +88,9 @@ def test_an_encoder_is_named_where_one_is(tmp_path, monkeypatch):
     ):
         assert "--init-checkpoint runs/a" in line and "data/squad/train-v1.1.json" in line
         check_next(line)
+    line = next_step.after_download("questions", "data/squad", names, "")
+    assert "--predict-file data/squad/dev-v1.1.json" in line
+    assert next_step.after_download("questions", "data/squad", ["dev-v1.1.json"], "") == ""
     line = next_step.after_download("examples", "g", [], "finetune --preset glue-cola --data-dir g")
     Path("g").mkdir()
     check_next(line)

@@ -31,6 +31,22 @@ def records(bertkit, text, tmp_path):
     return out
 
 
+def test_checksums_in_the_folder_of_split_are_no_text(bertkit, text, tmp_path):
+    """`eval.md5` beside MLPerf's `eval.txt` became records, documents and words."""
+    (text.parent / "eval.md5").write_text("a4ab89e9283d590a2952380d33eac0c0\n" * 20)
+    out = tmp_path / "out"
+    made = bertkit("make-records", "-i", text.parent, "-o", out, "--vocab", VOCAB, "--msl", "32")
+    assert made.status == 0 and "left out, as no text" in made.err
+    assert [path.name for path in out.glob("*.tfrecord")] == ["story.tfrecord"]
+    words = ["train-vocab", "-i", text.parent, "-o", tmp_path / "v.txt", "--size", 90, "--json"]
+    run = bertkit(*words)
+    assert run.status == 0, run.err
+    assert run.result["bytes_read"] == text.stat().st_size
+    words = ["split", "-i", text.parent, "-o", tmp_path / "split", "--valid", 0, "--json"]
+    assert bertkit(*words).result["documents"] == 20
+    assert bertkit("clean", "-i", text.parent, "--json").result["documents"] == 20
+
+
 def test_json_says_what_was_made(bertkit, text, tmp_path):
     out = tmp_path / "out"
     run = bertkit(

@@ -74,6 +74,23 @@ def test_a_manifest_of_another_program_is_input_only_by_its_name(tmp_path, caplo
         assert expand_inputs([f"{tmp_path}/{pattern}"]) == [str(tmp_path / "manifest.json")]
 
 
+def test_checksums_beside_text_are_no_text(tmp_path, caplog):
+    """As `split --method mlperf` writes them; what is named itself is taken."""
+    for name in ("eval.txt", "eval.md5", "train/a.txt", "train/SHA256SUMS"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x\n")
+    with caplog.at_level("INFO", "bertkit"):
+        found = expand_inputs([tmp_path], texts=True)
+    assert [Path(name).name for name in found] == ["eval.txt", "a.txt"]
+    (said,) = caplog.messages
+    assert str(tmp_path / "eval.md5") in said and "SHA256SUMS" in said
+    assert expand_inputs([tmp_path / "eval.md5"], texts=True) == [str(tmp_path / "eval.md5")]
+    assert len(expand_inputs([tmp_path])) == 4
+    (tmp_path / "train/a.txt").unlink()
+    with pytest.raises(DataError, match="no text, only files that describe a data set"):
+        expand_inputs([tmp_path / "train"], texts=True)
+
+
 def test_what_can_be_read_only_once_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DataError, match=r"pipe is no file but a pipe or a device"):

@@ -137,7 +137,7 @@ def _fill(
 
 def _taken(inputs: Sequence[str], prefix: str, config: ExtractConfig, output: str) -> InputForms:
     """The inputs and their forms; says at once if a model or a parser is missing."""
-    files = list_inputs(inputs, prefix, leave_out=[output])
+    files = list_inputs(inputs, prefix, leave_out=[output], texts=False)
     splitter_of(config)
     if config.chain != "own":
         # All of a few files; of many the first, and each one again before it is read.

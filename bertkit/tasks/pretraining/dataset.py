@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -185,8 +185,3 @@ def _cache_of(config: PretrainConfig, owner: object) -> str:
 def _remove(folder: str, process: int) -> None:
     if os.getpid() == process:  # not in workers that were forked
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def with_steps(config: PretrainConfig, steps: int | None) -> PretrainConfig:
-    """The settings of a run of so many steps; None: as many as they say."""
-    return config if steps is None else replace(config, max_steps=steps, epochs=None)

@@ -15,7 +15,7 @@ PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
 
 def take(*inputs: object, **settings: object):
     names = [str(name) for name in inputs]
-    return take_inputs(list_inputs(names), names, ExtractConfig(**settings))
+    return take_inputs(list_inputs(names, texts=False), names, ExtractConfig(**settings))
 
 
 def test_files_of_one_folder_and_kind_are_one_line(tmp_path):
