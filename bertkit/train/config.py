@@ -40,7 +40,7 @@ OPTIMIZERS = (
     "sgd",
     "momentum",
 )
-SCHEDULES = ("linear", "polynomial", "constant", "up_down")
+SCHEDULES = ("linear", "polynomial", "cosine", "constant", "up_down")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16", "fp16")
 LAYOUTS = ("auto", "unpadded", "padded")
 TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
@@ -195,14 +195,14 @@ class TrainingConfig(ComputeConfig):
     )
     schedule: str = _optimization(
         "linear",
-        help="Decay of the learning rate after the warm-up; polynomial counts from step 0, as in "
-        "Google's program.",
+        help="Decay of the learning rate after the warm-up; cosine is half a wave; polynomial "
+        "counts from step 0, as in Google's program.",
         choices=SCHEDULES,
     )
     stage: list[str] = setting(
         factory=list,
         help="KIND:STEPS:FROM:TO, such as linear:10000:0:1e-4: stages of the learning rate, "
-        "instead of --schedule (constant, linear, exponential); repeatable.",
+        "instead of --schedule (constant, linear, cosine, exponential); repeatable.",
         metavar="KIND:STEPS:FROM:TO",
         example="linear:10000:0:1e-4",
         group=OPTIMIZATION,

@@ -90,7 +90,7 @@ HUGGING_FACE = {
     "`--num_train_epochs`": [f"{PRETRAIN} --epochs 0.5", f"{PRETRAIN} --max-steps 1 --overwrite"],
     "`--lr_scheduler_type linear`": [
         f"{PRETRAIN} --schedule linear --warmup-steps 1",
-        f"{PRETRAIN} --schedule linear --warmup-proportion 0.5 --overwrite",
+        f"{PRETRAIN} --schedule cosine --warmup-proportion 0.5 --overwrite",
     ],
     "`--evaluation_strategy": [f"{PRETRAIN} --eval-input {{w}}/eval --eval-every 1"],
     "`--save_strategy": [f"{PRETRAIN} --save-every 1 --keep-last 2"],

@@ -53,6 +53,8 @@ def _part(kinds: Any, optimizer: Any, piece: Piece) -> Any:
         return kinds.ConstantLR(optimizer, piece.first)
     if piece.kind == "exponential":
         return kinds.ExponentialLR(optimizer, piece.first, piece.steps, piece.last / piece.first)
+    if piece.kind == "cosine":
+        return kinds.CosineDecayLR(optimizer, piece.first, piece.last, piece.steps)
     if piece.power == 1.0:
         return kinds.LinearLR(optimizer, piece.first, piece.last, piece.steps)
     return kinds.PolynomialLR(optimizer, piece.first, piece.last, piece.steps, power=piece.power)

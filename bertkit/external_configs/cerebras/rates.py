@@ -57,6 +57,7 @@ def _require_known(kind: str, settings: Mapping[str, Any], known: Sequence[str])
         raise Refuse(f"scheduler {kind} has no {', '.join(unknown)}; it has {', '.join(known)}")
 
 
+_WAVE = "cosinedecay"
 # Of the schedulers that become stages.
 _KEYS = (
     *("scheduler", "steps", "total_iters", "decay_steps", "val", "learning_rate"),
@@ -94,16 +95,17 @@ def _scheduler(part: Mapping[str, Any]) -> dict[str, Any]:
         rate = _number(part, "val", "learning_rate")
         return {"kind": kind, "steps": steps, "first": rate, "last": rate}
     straight = kind == "linear" or (kind == "polynomial" and part.get("power", 1) == 1)
-    if not straight:
-        raise Refuse(f"no scheduler {part['scheduler']!r}; there are Constant and Linear")
+    if not straight and kind != _WAVE:
+        known = "there are Constant, Linear and CosineDecay"
+        raise Refuse(f"no scheduler {part['scheduler']!r}; {known}")
     _require_known(str(part["scheduler"]), part, _KEYS)
     if part.get("cycle"):
         raise Refuse(f"{part['scheduler']} with cycle: schedules do not start again here")
     if steps is None:
-        raise Refuse("a Linear scheduler without its steps")
+        raise Refuse(f"a {part['scheduler']} scheduler without its steps")
     first = _number(part, "initial_learning_rate", "learning_rate")
     return {
-        "kind": "linear",
+        "kind": "cosine" if kind == _WAVE else "linear",
         "steps": steps,
         "first": first,
         "last": _number(part, "end_learning_rate"),
@@ -148,6 +150,10 @@ def _pieces(part: Mapping[str, Any], late: int, is_last: bool) -> list[str]:
     left = steps - late
     if left <= 0:
         return [f"constant:{'' if is_last else steps}:{last}"]
+    if part["kind"] == "cosine":
+        if late:
+            raise Refuse("a CosineDecay scheduler that counts from the start of the run")
+        return [f"cosine:{steps}:{first}:{last}"]
     begins = first + (last - first) * late / steps
     line = f"linear:{left}:{begins}:{last}"
     return [line] if is_last or not late else [line, f"constant:{late}:{last}"]

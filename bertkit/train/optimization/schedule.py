@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from bertkit.errors import ConfigError
 
-NAMES = ("linear", "polynomial", "constant", "up_down")
-STAGES = ("constant", "linear", "exponential")
+NAMES = ("linear", "polynomial", "cosine", "constant", "up_down")
+STAGES = ("constant", "linear", "cosine", "exponential")
 # Graphcore's schedule never falls below this.
 FLOOR = 1e-7
 
@@ -19,8 +19,9 @@ class Piece:
     """A range of steps of a schedule.
 
     Attributes:
-        kind: `constant`, `polynomial` (last + (first - last) * (1 - share) ** power) or
-            `exponential` (a constant factor per update).
+        kind: `constant`, `polynomial` (last + (first - last) * (1 - share) ** power), `cosine`
+            (last + (first - last) * (1 + cos(pi * share)) / 2) or `exponential` (a constant
+            factor per update).
         begin: updates done where it starts.
         steps: updates it takes; from then on the rate stays.
         first: rate at its start.
@@ -40,7 +41,10 @@ class Piece:
         share = min(1.0, (step - self.begin) / self.steps)
         if self.kind == "exponential":
             return float(self.first * (self.last / self.first) ** share)
-        return float(self.last + (self.first - self.last) * (1 - share) ** self.power)
+        left = (1 - share) ** self.power
+        if self.kind == "cosine":
+            left = (1 + math.cos(math.pi * share)) / 2
+        return float(self.last + (self.first - self.last) * left)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ def make_schedule(
     - `polynomial` is end + (peak - end) * (1 - s / T) ** power with s counted from the
       start of the run, as in Google's BERT (power 1) and NVIDIA's (power 0.5): it steps
       down a little when the warm-up ends;
+    - `cosine` falls as half a wave of it from the end of the warm-up to T, as Hugging Face's
+      `get_cosine_schedule_with_warmup` does;
     - `constant` stays at the peak;
     - `up_down` is that of Graphcore's TensorFlow 2 recipes: it falls as peak * (T - s - 1) /
       (T - warm-up steps), one step ahead of `linear`, and is never below 1e-7.
@@ -116,7 +122,8 @@ def make_schedule(
         first = end_learning_rate + (learning_rate - end_learning_rate) * share
         pieces.append(Piece("polynomial", begin, left, first, end_learning_rate, power))
     else:
-        pieces.append(Piece("polynomial", begin, left, learning_rate, end_learning_rate))
+        kind = "cosine" if name == "cosine" else "polynomial"
+        pieces.append(Piece(kind, begin, left, learning_rate, end_learning_rate))
     return Schedule(tuple(pieces))
 
 
@@ -160,8 +167,8 @@ def staged(texts: Sequence[str], max_steps: int) -> Schedule:
     Args:
         texts: `KIND:STEPS:FROM:TO` each, such as `linear:10000:0:1e-4`; for `constant` no
             TO; STEPS may be empty in the last one, which then takes the rest of the run. A stage
-            goes from FROM to TO in STEPS updates, in a straight line or (`exponential`)
-            by a constant factor per update.
+            goes from FROM to TO in STEPS updates, in a straight line, as half a wave (`cosine`)
+            or by a constant factor per update (`exponential`).
         max_steps: updates in the whole run.
 
     Returns:

@@ -20,6 +20,9 @@ SCHEDULES = {
     ),
     "constant": make_schedule("constant", learning_rate=2e-4, max_steps=40),
     "up_down": make_schedule("up_down", learning_rate=2e-7, max_steps=40, warmup_steps=5),
+    "cosine": make_schedule(
+        "cosine", learning_rate=1e-3, max_steps=40, warmup_steps=7, end_learning_rate=1e-5
+    ),
     "stages": staged(["linear:5:0:1e-4", "constant:4:1e-4", "exponential:20:1e-4:1e-6"], 40),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from bertkit.external_configs.cerebras.rates import schedulers, stages
@@ -61,6 +63,21 @@ def test_every_rate_is_theirs(name, overlap):
 def test_one_number_or_one_scheduler():
     assert stages(schedulers("1e-5"), False) == ["constant::1e-05"]
     assert stages(schedulers(line(10, 1.0, 0.0)), True) == ["linear:10:1.0:0.0"]
+
+
+def test_half_a_wave_of_later_releases():
+    wave = {"initial_learning_rate": 1e-3, "end_learning_rate": 1e-5, "total_iters": 90}
+    rise = {"initial_learning_rate": 0.0, "end_learning_rate": 1e-3, "total_iters": 10}
+    value = {"SequentialLR": {"schedulers": [{"LinearLR": rise}, {"CosineDecayLR": wave}]}}
+    found = stages(schedulers(value), False)
+    assert found == ["linear:10:0.0:0.001", "cosine:90:0.001:1e-05"]
+    # CosineDecayScheduler._get_closed_form of cerebras-pytorch 2.10.0
+    rate = staged(found, 100)
+    for step in range(0, 120, 7):
+        part = (math.cos(math.pi / 90 * min(90, step)) + 1) * 0.5
+        assert rate(10 + step) == pytest.approx(part * (1e-3 - 1e-5) + 1e-5, rel=1e-12)
+    with pytest.raises(Refuse, match="counts from the start of the run"):
+        stages(schedulers(value), True)
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,28 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import get_linear_schedule_with_warmup
+from transformers import get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
 from bertkit.errors import ConfigError
 from bertkit.train.optimization.schedule import make_schedule, staged
 
 
-def test_linear_equals_hugging_face():
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("linear", get_linear_schedule_with_warmup),
+        ("cosine", get_cosine_schedule_with_warmup),
+    ],
+)
+@pytest.mark.parametrize("warmup", [5, 0])
+def test_the_schedules_of_hugging_face(name, made, warmup):
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([parameter], lr=3e-4)
-    theirs = get_linear_schedule_with_warmup(optimizer, 5, 23)
-    ours = make_schedule("linear", learning_rate=3e-4, max_steps=23, warmup_steps=5)
-    for step in range(25):
-        assert ours(step) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12)
+    theirs = made(optimizer, warmup, 23)
+    ours = make_schedule(name, learning_rate=3e-4, max_steps=23, warmup_steps=warmup)
+    for step in range(24):
+        rate = optimizer.param_groups[0]["lr"]
+        assert ours(step) == pytest.approx(rate, rel=1e-12, abs=1e-18), step
         optimizer.step()
         theirs.step()
 
@@ -66,8 +75,17 @@ def test_constant_after_the_rise():
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match="cosine"):
-        make_schedule("cosine", learning_rate=1, max_steps=1)
+    with pytest.raises(ValueError, match="inverse"):
+        make_schedule("inverse", learning_rate=1, max_steps=1)
+
+
+def test_a_wave_that_ends_above_zero():
+    """Keras' CosineDecay with an alpha of 0.1; after its end the rate stays."""
+    rate = make_schedule("cosine", learning_rate=1e-3, max_steps=100, end_learning_rate=1e-4)
+    assert [rate(step) for step in (0, 50, 100, 150)] == pytest.approx([1e-3, 5.5e-4, 1e-4, 1e-4])
+    stage = staged(["linear:10:0:1e-3", "cosine:100:1e-3:1e-4", "constant::1e-4"], 200)
+    for step in range(100):
+        assert stage(10 + step) == rate(step)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +138,7 @@ def test_the_last_stage_fills_up_the_run():
     ("texts", "match"),
     [
         (["linear:10:0"], "not KIND"),
-        (["cosine:10:0:1"], "kinds: constant"),
+        (["wave:10:0:1"], "kinds: constant"),
         (["linear:ten:0:1"], "not KIND"),
         (["linear::0:1", "constant:5:1"], "only the last stage"),
         (["exponential:5:0:1"], "above 0"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
 import torch
@@ -142,6 +143,17 @@ class LinearLR(PolynomialLR):
         super().__init__(optimizer, initial_learning_rate, end_learning_rate, total_iters)
 
 
+class CosineDecayLR(LRScheduler):
+    def __init__(self, optimizer, initial_learning_rate, end_learning_rate, total_iters):
+        self.first, self.last, self.total = initial_learning_rate, end_learning_rate, total_iters
+        super().__init__(optimizer)
+
+    def value(self):
+        step = torch.minimum(torch.tensor(float(self.total)), self.last_epoch)
+        wave = torch.div(math.pi, self.total).mul(step).cos().add(1).mul(0.5)
+        return wave * (self.first - self.last) + self.last
+
+
 class ExponentialLR(LRScheduler):
     def __init__(self, optimizer, initial_learning_rate, total_iters, decay_rate):
         self.first, self.total, self.decay = initial_learning_rate, total_iters, decay_rate
@@ -178,6 +190,7 @@ class SequentialLR(LRScheduler):
 
 
 lr_scheduler = SimpleNamespace(
-    ConstantLR=ConstantLR, ExponentialLR=ExponentialLR, LinearLR=LinearLR,
+    ConstantLR=ConstantLR, CosineDecayLR=CosineDecayLR, ExponentialLR=ExponentialLR,
+    LinearLR=LinearLR,
     PolynomialLR=PolynomialLR, SequentialLR=SequentialLR, step_closure=step_closure,
 )  # fmt: skip
