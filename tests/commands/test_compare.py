@@ -26,6 +26,7 @@ def test_text_markdown_latex_and_json(bertkit, scored):
         json.loads(bertkit("compare", scored, *flags).out)
         for flags in (("--json",), ("--format", "json"))
     ]
+    assert all(found.pop("seconds") >= 0 for found in values)
     assert values[0] == values[1]
     assert values[0]["rows"][0]["cells"][0]["mean"] == 37.5
     assert "50.00 ± 0.00" in bertkit("compare", scored, "--metric", "precision").out
