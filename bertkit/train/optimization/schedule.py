@@ -84,7 +84,7 @@ def make_schedule(
     - `polynomial` is end + (peak - end) * (1 - s / T) ** power with s counted from the
       start of the run, as in Google's BERT (power 1) and NVIDIA's (power 0.5): it steps
       down a little when the warm-up ends;
-    - `cosine` falls as half a wave of it from the end of the warm-up to T, as Hugging Face's
+    - `cosine` falls along half a wave from the end of the warm-up to T, as Hugging Face's
       `get_cosine_schedule_with_warmup` does;
     - `constant` stays at the peak;
     - `up_down` is that of Graphcore's TensorFlow 2 recipes: it falls as peak * (T - s - 1) /
