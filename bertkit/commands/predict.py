@@ -114,6 +114,7 @@ def _predict(
     found = options.resolved(kind, given, below=below)
     config = with_local_checkpoint(found).config
     from bertkit.backends import registry
+    from bertkit.tasks.finetuning.answer_text import answer_text
     from bertkit.tasks.finetuning.predict import predict, read_lines
 
     single = bool(words)
@@ -122,12 +123,10 @@ def _predict(
     )
     with registry.get(config.backend) as adapter:
         result = predict(config, lines, adapter)
-    shown = [json_text(answer, readable=True) for answer in result.answers]
-    if single and result.answers and "probabilities" in (answer := result.answers[0]):
-        best = sorted(answer["probabilities"].items(), key=lambda item: -item[1])[:_SHOWN]
-        rows = [(f"{share:.4f}", label) for label, share in best]
-        labels = answer["label"] if "label" in answer else ", ".join(answer["labels"])
-        shown = [labels or "(no label)", "", log.table(("probability", "label"), rows)]
+    if single:
+        shown = [answer_text(answer) for answer in result.answers]
+    else:
+        shown = [json_text(answer, readable=True) for answer in result.answers]
     options.finish(asdict(result), as_json, "\n".join(shown))
 
 

@@ -277,12 +277,17 @@ def test_settings_that_contradict_each_other_are_told(settings):
 
 def test_the_command_predicts_with_the_settings_of_the_run(bertkit, trained):
     text = "Otto saw " + "the " * 40 + "New York."
-    run = bertkit("predict", "--init-checkpoint", trained, "--text", text, "--backend", "cpu")
+    words = ("predict", "--init-checkpoint", trained, "--text", text, "--backend", "cpu")
+    run = bertkit(*words, "--json")
     assert run.status == 0, run.err
-    found = json.loads(run.out)
+    (found,) = run.result["answers"]
     assert found["text"] == text and len(found["words"]) == len(found["tags"]) == 45
     assert [one["text"] for one in found["entities"]] == ["Otto", "New York"]
     assert [text[one["start"] : one["end"]] for one in found["entities"]] == ["Otto", "New York"]
+    # For people what was found stands above the words.
+    lines = [line.split() for line in bertkit(*words).out.splitlines()]
+    assert [line[:-1] for line in lines[2:4]] == [["PER", "Otto"], ["LOC", "New", "York"]]
+    assert lines[5] == ["word", "tag", "probability"] and len(lines) == 7 + 45
 
 
 def test_a_checkpoint_by_itself_keeps_the_settings_of_its_run(bertkit, trained, tmp_path):
