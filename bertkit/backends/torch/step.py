@@ -373,8 +373,11 @@ def setting_problems(caps: Caps, plan: StepPlan, optimizer: OptimizerSpec) -> li
         ("--layout", plan.layout, caps.layouts),
         ("--optimizer", optimizer.name, sorted(caps.optimizers)),
     )
+    gpu = ", or plan for a GPU: --backend cuda" if caps.name == "cpu" else ""
     found = [
-        Problem(flag, f"{flag} {value} does not work on {caps.name}; use {' or '.join(allowed)}")
+        Problem(
+            flag, f"{flag} {value} does not work on {caps.name}; use {' or '.join(allowed)}{gpu}"
+        )
         for flag, value, allowed in checks
         if value not in allowed
     ]
