@@ -25,6 +25,10 @@ def test_a_dry_run_looks_for_the_input(words, tmp_path, capsys):
     assert main(given) == 3
     assert f"no such file: {tmp_path / 'a.txt'}" in capsys.readouterr().err
     (tmp_path / "a.txt").write_text("Hello.\n")
+    if words[0] == "pick-eval":
+        assert main(given) == 3
+        assert "a.txt holds text, not record files" in capsys.readouterr().err
+        (tmp_path / "a.txt").write_text('{"input_ids": [1]}\n')
     assert main(given) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["files"] == 1
 

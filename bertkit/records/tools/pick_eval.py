@@ -14,6 +14,8 @@ from typing import Any
 
 from bertkit import log
 from bertkit.errors import DataError, UsageError
+from bertkit.kinds.misplaced import refuse_misplaced
+from bertkit.kinds.recognise import RECORDS
 from bertkit.manifests.listed_files import require_listed
 from bertkit.manifests.manifest import Manifest, read_manifest, require_complete, working_folder
 from bertkit.manifests.output_state import output_state
@@ -129,10 +131,13 @@ def state_of_output(
     Empty where the records would have to be copied first to know.
 
     Raises:
-        DataError: the folder belongs to another run, or the records do not go together.
+        DataError: the folder belongs to another run, the records do not go together, or an input
+            holds something else.
     """
     if any(map(is_remote, inputs)):
         return ""
+    for name in find_record_files(inputs, leave_out=[output]):
+        refuse_misplaced(name, RECORDS)
     return output_state(output, _planned(count, tokenizer_of(inputs)), overwrite=overwrite)
 
 
