@@ -28,6 +28,7 @@ from bertkit.backends.base import Adapter, Stepper
 from bertkit.data.sample_feed import SampleFeed
 from bertkit.data.sample_order import SampleOrder
 from bertkit.errors import ConfigError
+from bertkit.model.bert import without_new_weights
 from bertkit.model.checkpoints.loading import LoadReport, config_beside, load_into, load_weights
 from bertkit.model.checkpoints.run_state import BEST
 from bertkit.model.config import read_config
@@ -380,8 +381,8 @@ class FinetuneTask(TrainingTask, Generic[C, E]):
             DataError: broken or other files.
             ConfigError: it has no such head.
         """
-        torch.manual_seed(self.config.seed)
-        model = self.make_model()
+        with without_new_weights():
+            model = self.make_model()
         weights = load_weights(place, self.shape.vocab_size)
         own = model.state_dict()
         absent = [name for name in own if name.startswith(tuple(self.head)) and name not in weights]

@@ -26,6 +26,7 @@ from bertkit.backends.sections import options_of
 from bertkit.data.record_source import RecordSource
 from bertkit.data.step_batch import StepBatch
 from bertkit.errors import ConfigError, DataError, TargetNotReachedError
+from bertkit.model.bert import without_new_weights
 from bertkit.model.checkpoints.loading import (
     load_config,
     load_into,
@@ -300,7 +301,8 @@ def _evaluate_one(
     vocab = load_vocab(find_vocab(config.vocab), "last") if config.vocab else None
     rows = start.rows(len(vocab) if vocab else known, vocab)
     require_rows(rows, shape.vocab_size)
-    model = BertForPreTraining(shape)
+    with without_new_weights():
+        model = BertForPreTraining(shape)
     report = load_into(
         model,
         load_weights(place, shape.vocab_size),
@@ -308,7 +310,7 @@ def _evaluate_one(
         allow_missing=(PAIR_HEAD, POOLER),
         source=str(place),
     )
-    # Missing weights are random: do not report the accuracy of such a head.
+    # Missing weights are 0: do not report the accuracy of such a head.
     has_nsp = not config.mlm_only and not any(name.startswith(PAIR_HEAD) for name in report.missing)
     plan = replace(plan, model=shape)
     stepper = adapter.build(adapter.place(model), PretrainingObjective(nsp=has_nsp), plan)

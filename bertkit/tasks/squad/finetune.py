@@ -18,6 +18,7 @@ from bertkit.configuration.config import as_dict
 from bertkit.data.sample_feed import SampleFeed
 from bertkit.data.sample_order import SampleOrder
 from bertkit.errors import ConfigError
+from bertkit.model.bert import without_new_weights
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.model.model_types import SPAN_HEAD
 from bertkit.report.dllogger import JsonSummary, TrainingSummary, log_answers
@@ -304,8 +305,8 @@ def _train(ready: Prepared, adapter: Adapter, result: SquadResult, overwrite: bo
 def _load(ready: Prepared, result: SquadResult) -> nn.Module:
     """The model to answer with, where nothing is trained."""
     assert ready.shape is not None and ready.start is not None
-    torch.manual_seed(ready.config.seed)
-    model = BertForQuestionAnswering(ready.shape)
+    with without_new_weights():
+        model = BertForQuestionAnswering(ready.shape)
     load_span_weights(model, ready.start)
     Path(ready.config.output).mkdir(parents=True, exist_ok=True)
     result.checkpoint = str(ready.start)

@@ -12,6 +12,7 @@ from bertkit.backends.base import Adapter, CompiledOnly, OptimizerSpec, StepPlan
 from bertkit.backends.sections import options_of
 from bertkit.codecs.json_lines import json_objects
 from bertkit.errors import DataError
+from bertkit.model.bert import without_new_weights
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.storage.files import is_utf8
 from bertkit.tasks.finetuning.open import open_encoder
@@ -100,7 +101,8 @@ def predict(
     plan = answering_plan(plan, config)
     refuse([*adapter.validate(plan, OptimizerSpec()), *answering_problems(config, adapter)])
     adapter.start(options)
-    model = BertForQuestionAnswering(shape)
+    with without_new_weights():
+        model = BertForQuestionAnswering(shape)
     load_span_weights(model, start)
     tokenizer = WordPieceTokenizer(vocab, facts.normalisation, facts.word_length)
     maker = WindowMaker(

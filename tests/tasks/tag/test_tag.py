@@ -290,6 +290,15 @@ def test_the_command_predicts_with_the_settings_of_the_run(bertkit, trained):
     assert lines[5] == ["word", "tag", "probability"] and len(lines) == 7 + 45
 
 
+def test_no_weights_are_drawn_for_a_model_that_is_loaded(bertkit, trained, settings, monkeypatch):
+    words = ("--backend", "cpu", "--json")
+    asked = ("predict", "--init-checkpoint", trained, "--text", "Otto saw London .", *words)
+    scored = ("finetune", "--output", trained, "--eval-file", settings["eval_file"][0], *words)
+    found = bertkit(*asked).result["answers"], bertkit(*scored).result["scores"]
+    monkeypatch.setattr(torch.nn.init, "trunc_normal_", None)
+    assert (bertkit(*asked).result["answers"], bertkit(*scored).result["scores"]) == found
+
+
 def test_a_checkpoint_by_itself_keeps_the_settings_of_its_run(bertkit, trained, tmp_path):
     shutil.copytree(sorted(trained.glob("step-*"))[-1], tmp_path / "moved")
     (layer,) = settings_of_run(str(tmp_path / "moved"), TagConfig.of_the_run)
