@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from bertkit import log
+from bertkit.errors import shortened
 from bertkit.tables.arrow import is_column_file, named
 from bertkit.tables.files import table_files
 from bertkit.tables.table import Table, read_table
@@ -97,19 +99,28 @@ def _column(table: Table, number: int) -> dict[str, Any]:
         places = map(table.place, table.rows)
         values = [named(value, classes, place) for value, place in zip(values, places, strict=True)]
     values = [value for value in values if value not in (None, "")]
-    found: dict[str, Any] = {"name": name, "holds": _kind(values), "filled": len(values)}
-    if found["holds"] == "number":
-        found |= {"least": min(values), "most": max(values)}
-    elif found["holds"] == "list":
+    kind = _kind(values)
+    found: dict[str, Any] = {"name": name, "holds": kind, "filled": len(values)}
+    if kind == "object":
+        return found
+    if kind == "number":
+        found |= _range(values)
+    elif kind == "text":
+        found["words"] = _spread([len(value.split()) for value in values])
+    elif kind == "list":
         found["lengths"] = _spread([len(value) for value in values])
         values = [part for value in values for part in value]
-    if found["holds"] == "text":
-        found["words"] = _spread([len(value.split()) for value in values])
-    counts = Counter(map(str, values)) if found["holds"] != "object" else Counter()
-    labels = classes or sorted(counts)
+    counts = Counter(map(str, values))
     if counts and (classes or (len(counts) <= _FEW and len(counts) < len(values))):
-        found["labels"] = {label: counts[label] for label in labels}
+        found["labels"] = {label: counts[label] for label in classes or sorted(counts)}
     return found
+
+
+def _range(values: Sequence[float]) -> dict[str, float]:
+    """Least and largest of those that are finite, and how many are not."""
+    finite = [value for value in values if math.isfinite(value)]
+    ends = {"least": min(finite), "most": max(finite)} if finite else {}
+    return {**ends, "not_finite": len(values) - len(finite)}
 
 
 def _kind(values: Sequence[Any]) -> str:
@@ -138,11 +149,11 @@ def _spread_words(spread: dict[str, float]) -> str:
 def _words(found: dict[str, Any]) -> str:
     """The values of a column for people."""
     if labels := found.get("labels"):
-        shown = [f"{name[:_LETTERS]} {count:,}" for name, count in list(labels.items())[:_SHOWN]]
-        more = [f"{len(labels) - _SHOWN} more"] if len(labels) > _SHOWN else []
-        return ", ".join(shown + more)
-    if "least" in found:
-        return f"{found['least']:,} to {found['most']:,}"
+        return shortened([f"{name[:_LETTERS]} {n:,}" for name, n in labels.items()], _SHOWN)
+    if found["holds"] == "number":
+        ends = [f"{found['least']:,} to {found['most']:,}"] if "least" in found else []
+        others = found["not_finite"]
+        return ", ".join(ends + ([f"{others:,} not finite"] if others else []))
     if found["holds"] == "list":
         return f"{_spread_words(found['lengths'])} in a list"
     return f"{_spread_words(found['words'])}, in words" if found.get("words") else ""

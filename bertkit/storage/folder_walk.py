@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bertkit import log
-from bertkit.errors import DataError, UsageError
+from bertkit.errors import DataError, UsageError, shortened
 from bertkit.manifests.manifest import (
     NAME,
     Manifest,
@@ -174,8 +174,7 @@ class _Walk:
     def report(self) -> None:
         """Say what was left out."""
         for reason, paths in self.left.items():
-            more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
-            log.warn_once(f"left out, {reason}: {', '.join(paths[:_NAMED])}{more}")
+            log.warn_once(f"left out, {reason}: {shortened(paths, _NAMED)}")
 
     def _leave_out(self, path: str, reason: str) -> None:
         self.left.setdefault(reason, []).append(path)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bertkit import log
-from bertkit.errors import DataError
+from bertkit.errors import DataError, shortened
 from bertkit.kinds.missing import hint_for_missing
 from bertkit.manifests.manifest import NAME, is_own_manifest
 from bertkit.remote.listing import is_http, list_remote
@@ -56,14 +56,12 @@ def expand_inputs(
     beside: list[str] | None = [] if texts else None
     found = once(_expanded(patterns, suffixes, prefix, leave_out, beside), again.append)
     if beside:
-        more = f" and {len(beside) - _NAMED} more" if len(beside) > _NAMED else ""
-        names = f"{', '.join(beside[:_NAMED])}{more}"
+        names = shortened(beside, _NAMED)
         if not found:
             raise DataError(f"no text, only files that describe a data set: {names}")
         log.logger.info("left out, as no text: %s", names)
     if again:
-        more = f" and {len(again) - _NAMED} more" if len(again) > _NAMED else ""
-        log.warn_once(f"given more than once, taken once: {', '.join(again[:_NAMED])}{more}")
+        log.warn_once(f"given more than once, taken once: {shortened(again, _NAMED)}")
     return found
 
 

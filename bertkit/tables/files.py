@@ -87,6 +87,13 @@ def listed_in_state(folder: str) -> tuple[str, ...] | None:
     return _listed(path, file_state(path))
 
 
+def is_unlisted(path: str) -> bool:
+    """Whether an Arrow file in the folder of a data set is no part of it, as what `map` leaves."""
+    folder, name = os.path.split(path)
+    listed = listed_in_state(folder) if name.endswith(".arrow") else None
+    return listed is not None and name not in listed
+
+
 @functools.lru_cache(maxsize=64)
 def _listed(path: str, state: tuple[str, int, int]) -> tuple[str, ...] | None:
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from tasks.squad.world import PEOPLE, RIVERS, paragraph, squad
@@ -75,4 +76,17 @@ def test_numbers_lists_and_names_of_labels(tmp_path):
     assert tags["lengths"] == {"mean": 2.5, "most": 3}
     assert (label["labels"], label["filled"]) == ({"O": 0, "B-PER": 0, "I-PER": 1}, 1)
     assert (n["least"], n["most"], odd["holds"]) == (0.5, 3.0, "object")
+    assert n["not_finite"] == 0
     assert "0.5 to 3.0" in text and "O 4, B-PER 1, I-PER 0" in text
+
+
+def test_numbers_that_are_not_finite_are_counted(bertkit, tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    columns = {"a": [math.nan, 2.0, -math.inf, 1.0], "b": [math.nan] * 4, "c": ["x"] * 4}
+    table = pyarrow.table(columns)
+    pytest.importorskip("pyarrow.parquet").write_table(table, tmp_path / "a.parquet")
+    a, b, _ = view_table(str(tmp_path / "a.parquet"))[0]["columns"]
+    assert (a["least"], a["most"], a["not_finite"], a["filled"]) == (1.0, 2.0, 2, 4)
+    assert "least" not in b and b["not_finite"] == 4
+    shown = bertkit("inspect", tmp_path / "a.parquet").out
+    assert "1.0 to 2.0, 2 not finite" in shown

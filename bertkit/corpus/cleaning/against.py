@@ -29,7 +29,7 @@ from bertkit.corpus.raw_file import RawFile, head_of, open_source
 from bertkit.corpus.sentences import split_lines
 from bertkit.errors import DataError
 from bertkit.storage.folder_walk import describes_data_set
-from bertkit.tables.files import listed_in_state
+from bertkit.tables.files import is_unlisted
 from bertkit.tables.table import NoRowsError, read_table
 
 # A text of fewer words is not looked for: it may stand anywhere.
@@ -74,9 +74,7 @@ def evaluation_files(paths: Sequence[str]) -> list[str]:
 
 
 def _holds_texts(path: str) -> bool:
-    folder, name = os.path.split(path)
-    rows = listed_in_state(folder) if name.endswith(".arrow") else None
-    return not describes_data_set(name) and (rows is None or name in rows)
+    return not (describes_data_set(os.path.basename(path)) or is_unlisted(path))
 
 
 def collect_ngrams(files: Sequence[str], size: int) -> EvaluationNgrams:

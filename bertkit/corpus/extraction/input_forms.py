@@ -22,7 +22,7 @@ from bertkit.corpus.forms.form import Form
 from bertkit.corpus.raw_file import encoding_of
 from bertkit.errors import NotTextError, UsageError
 from bertkit.storage.folder_walk import METADATA, describes_data_set
-from bertkit.tables.files import listed_in_state
+from bertkit.tables.files import is_unlisted
 
 # These are documents, unless other files show that the folder is a data set.
 _ABOUT = re.compile(
@@ -158,8 +158,7 @@ def _left_out_by_name(path: str, found: InputForms) -> bool:
     if describes_data_set(name):
         found.leave_out(path, METADATA, "describes a data set")
         return True
-    listed = listed_in_state(path.rpartition("/")[0]) if name.endswith(".arrow") else None
-    if listed is not None and name not in listed:
+    if is_unlisted(path):
         found.leave_out(path, STALE, "the data set's state.json does not list it")
         return True
     return False
