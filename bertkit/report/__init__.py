@@ -1,1 +1,1 @@
-"""Reports of runs: curves, HTML pages, trackers and benchmark logs."""
+"""Reports of runs: their numbers, a page of them, logs for other programs, and what files hold."""

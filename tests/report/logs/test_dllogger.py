@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bertkit.backends import registry
-from bertkit.report.dllogger import JsonSummary, TrainingSummary, log_answers
+from bertkit.report.logs.dllogger import JsonSummary, TrainingSummary, log_answers
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.train.config import TrainingConfig
 

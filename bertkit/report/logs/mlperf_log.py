@@ -16,7 +16,7 @@ from typing import Any
 
 from bertkit import log
 from bertkit.model.parameter_names import pretraining_parameters
-from bertkit.report.dllogger import LogFile
+from bertkit.report.logs.dllogger import LogFile
 from bertkit.storage.files import write_text
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.train.metrics import losses_are_finite
@@ -191,7 +191,7 @@ class MlperfLog:
                 "key": key,
                 "value": value,
                 "metadata": {
-                    "file": "bertkit/report/benchmark_logs.py",
+                    "file": "bertkit/report/logs/mlperf_log.py",
                     "lineno": 0,
                     **(meta or {}),
                 },

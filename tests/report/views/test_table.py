@@ -8,7 +8,7 @@ import math
 import pytest
 from tasks.squad.world import PEOPLE, RIVERS, paragraph, squad
 
-from bertkit.report.table_view import view_questions, view_table
+from bertkit.report.views.table import view_questions, view_table
 
 
 def test_questions_of_squads_file_and_in_rows(bertkit, tmp_path):

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import log
-from bertkit.report.html_parts import html_table
 from bertkit.report.measures import text_of
+from bertkit.report.page.html_parts import html_table
 from bertkit.report.run_numbers import read_run
-from bertkit.report.run_view import planned_steps
+from bertkit.report.views.run import planned_steps
 from bertkit.tasks.comparison.results import Comparison
 from bertkit.tasks.comparison.seed_runs import begun_runs, over_seeds, seeds_within
 from bertkit.tasks.comparison.seeds_file import seed_folder

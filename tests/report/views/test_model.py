@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
-from bertkit.report.model_view import view_model
+from bertkit.report.views.model import view_model
 
 SHAPE = BertConfig(
     vocab_size=64,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bertkit.report.squad_review import review_section
+from bertkit.report.page.squad_review import review_section
 
 FOUND = {
     "groups": {

@@ -9,7 +9,7 @@ from typing import Any
 
 from bertkit.optional import require
 from bertkit.report.measures import to_unit
-from bertkit.report.panels import Panel, panels
+from bertkit.report.page.panels import Panel, panels
 from bertkit.report.run_numbers import RunNumbers, envelope, smooth, thinned
 
 # Curves of at least so many points are averaged; one average spans this share of them.

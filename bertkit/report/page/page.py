@@ -11,13 +11,13 @@ from typing import Any
 from bertkit.configuration.config import flatten, load_yaml
 from bertkit.configuration.record_settings import unused_record_settings
 from bertkit.errors import DataError
-from bertkit.report.drawing import colours, panel_svg
-from bertkit.report.html_parts import document, html_table
 from bertkit.report.measures import heading_of, in_order, text_of
-from bertkit.report.panels import panels
-from bertkit.report.record_samples import samples_section
+from bertkit.report.page.drawing import colours, panel_svg
+from bertkit.report.page.html_parts import document, html_table
+from bertkit.report.page.panels import panels
+from bertkit.report.page.record_samples import samples_section
 from bertkit.report.run_numbers import RunNumbers
-from bertkit.report.run_view import read_scores
+from bertkit.report.views.run import read_scores
 from bertkit.screen.tables import shown
 from bertkit.storage.files import read_json, write_text
 from bertkit.train.run_files import CONFIG, MACHINE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bertkit.report.task_review import task_section
+from bertkit.report.page.task_review import task_section
 
 ROWS = [{"text": "a <script>", "probability": 0.987, "words": 1200, "wanted": ""}]
 

@@ -10,7 +10,7 @@ import pytest
 
 from bertkit.backends import registry
 from bertkit.errors import TargetNotReachedError
-from bertkit.report.benchmark_logs import MlperfLog
+from bertkit.report.logs.mlperf_log import MlperfLog
 from bertkit.tasks.pretraining.config import EvalConfig, mlperf_eval_samples
 from bertkit.tasks.pretraining.evaluate import evaluate_checkpoints
 from bertkit.tasks.pretraining.pretrain import pretrain

@@ -98,7 +98,7 @@ def check_tables(page: Path, text: str, reader: Reader) -> None:
 
 
 def test_numbers_stand_right_with_their_headings():
-    from bertkit.report.html_parts import html_table
+    from bertkit.report.page.html_parts import html_table
 
     text = html_table(("run", "F1", "note"), [("a", "1,234", "x"), ("b", "-", "5")])
     assert "<th class=number>F1</th>" in text and "<td class=number>1,234</td>" in text

@@ -9,7 +9,7 @@ import pytest
 
 from bertkit import log
 from bertkit.errors import BertkitError, MissingDependencyError
-from bertkit.report.trackers import make_trackers, require_trackers
+from bertkit.report.logs.trackers import make_trackers, require_trackers
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from bertkit.report.run_view import read_scores, view_run
+from bertkit.report.views.run import read_scores, view_run
 
 
 def cells(text: str) -> list[list[str]]:

@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from bertkit.report.html_parts import html_table
+from bertkit.report.page.html_parts import html_table
 from bertkit.tasks.finetuning.review import cells
 
 

@@ -104,24 +104,24 @@ def view(kind: str, name: str) -> tuple[str, Any, str]:
         DataError, ConfigError: it is damaged, or of another kind of model.
     """
     if kind == RUN:
-        from bertkit.report.run_view import view_run
+        from bertkit.report.views.run import view_run
 
         return VIEWS[kind], *view_run(name)
     if kind == SEEDS:
-        from bertkit.report.seeds_view import view_seeds
+        from bertkit.report.views.seeds import view_seeds
 
         return VIEWS[kind], *view_seeds(name)
     if kind == FOLDER:
         return VIEWS[kind], *work.inspect_manifest(name)
     if kind == WORDS:
-        from bertkit.report.vocabulary_view import view_vocabulary
+        from bertkit.report.views.vocabulary import view_vocabulary
 
         return VIEWS[kind], *view_vocabulary(name)
     if kind in (ASKED, TABLE):
-        from bertkit.report.table_view import view_questions, view_table
+        from bertkit.report.views.table import view_questions, view_table
 
         return VIEWS[kind], *(view_questions if kind == ASKED else view_table)(name)
-    from bertkit.report.model_view import view_config, view_model
+    from bertkit.report.views.model import view_config, view_model
 
     return VIEWS[kind], *(view_config if kind == SHAPE else view_model)(name)
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from tasks.comparison.conftest import Runs
 
-from bertkit.report.inspected import SEEDS, kind_of_input, view
+from bertkit.report.views.inspected import SEEDS, kind_of_input, view
 
 
 @pytest.fixture

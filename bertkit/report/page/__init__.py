@@ -1,0 +1,1 @@
+"""Makes the page of `bertkit report`, section by section."""

@@ -1,0 +1,1 @@
+"""Shows as text what `bertkit inspect` is given: runs, models, vocabularies, tables."""
