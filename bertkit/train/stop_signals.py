@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 from bertkit.backends.process_group import ProcessGroup
 from bertkit.system.unheard_signals import SAME_WISH, remembered
@@ -15,6 +15,10 @@ from bertkit.system.unheard_signals import SAME_WISH, remembered
 # SIGTERM from schedulers; SIGUSR1 as the early warning of some (`--signal=USR1@60`); SIGHUP
 # when the terminal is gone. Not every system has all three.
 NAMES = ("SIGTERM", "SIGUSR1", "SIGHUP")
+
+
+class EvaluationStopped(Exception):
+    """A run is to stop, and its evaluation was left in all processes."""
 
 
 class StopSignals:
@@ -25,7 +29,10 @@ class StopSignals:
 
     Attributes:
         number: of the first signal that came; 0 before.
+        active: those of the training that runs in this process, if one does.
     """
+
+    active: ClassVar[StopSignals | None] = None
 
     def __init__(self) -> None:
         self.number = 0
@@ -40,6 +47,7 @@ class StopSignals:
                 if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._remember)
                     remembered.add(number)
+        StopSignals.active = self
         return self
 
     def __exit__(
@@ -48,6 +56,7 @@ class StopSignals:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        StopSignals.active = None
         for number, handler in self._before.items():
             signal.signal(number, handler)
             remembered.discard(number)

@@ -10,7 +10,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,7 +25,7 @@ from bertkit.train import metrics
 from bertkit.train.metrics import Recorder
 from bertkit.train.nonfinite import STOP, LeftOut, NonFiniteSteps
 from bertkit.train.progress_text import in_short
-from bertkit.train.stop_signals import StopSignals
+from bertkit.train.stop_signals import EvaluationStopped, StopSignals
 
 LINE_SECONDS = 10.0
 
@@ -168,7 +168,7 @@ class Trainer:
         self._bar.update(first)
         self._clock = time.perf_counter()
         try:
-            with self._signals:
+            with self._signals, suppress(EvaluationStopped):
                 if self.settings.eval_first and progress.step == 0 and self.evaluate:
                     self._evaluate(progress)
                 if progress.evaluation_due:
@@ -265,7 +265,7 @@ class Trainer:
             self._evaluate_saved(progress)
 
     def _evaluate_saved(self, progress: Progress) -> None:
-        """The evaluation that is due; none where the run is to stop, which then begins with it.
+        """The evaluation that is due; where the run is to stop, its next call begins with it.
 
         A call that was not given what to evaluate goes on without it.
         """
@@ -388,9 +388,10 @@ class Trainer:
         self.process_group.wait()
         number = self._signals.number
         why = signal.Signals(number).name if number else "--steps-this-run"
+        place = progress.checkpoint
+        saved = f"everything is saved in {place}" if place else "nothing was trained yet"
         raise StoppedError(
-            f"stopped by {why} at step {progress.step} of {self.settings.steps}; everything is"
-            f" saved in {progress.checkpoint}",
+            f"stopped by {why} at step {progress.step} of {self.settings.steps}; {saved}",
             "run the same command again to resume",
         )
 

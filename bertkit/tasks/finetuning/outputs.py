@@ -11,6 +11,7 @@ import numpy as np
 from bertkit import log
 from bertkit.backends.base import Adapter, Stepper
 from bertkit.data.step_batch import MicroBatch, StepBatch
+from bertkit.train.evaluation import leave_if_stopped, until_stopped
 
 
 class Item(Protocol):
@@ -88,6 +89,9 @@ def fetch(
     Returns:
         Per item the outputs by name, float32 [rows, C]; nothing in the processes beside the
         main one.
+
+    Raises:
+        EvaluationStopped: within a training that is to stop.
     """
     place, size = adapter.process_group.topology, forward.batch_size
     order = sorted(range(len(items)), key=lambda number: -items[number].length)
@@ -102,7 +106,8 @@ def fetch(
         chosen = Parts([[items[number] for number in part] for part in own], forward.make_batch)
         with adapter.loader(chosen, training=False) as batches:
             numbers = [number for part in own for number in part]
-            found = _outputs(stepper, batches, items, numbers, forward)
+            found = _outputs(stepper, until_stopped(batches, adapter), items, numbers, forward)
+    leave_if_stopped(adapter.process_group)
     everything = adapter.process_group.collect(found)
     whole = {number: outputs for part in everything for number, outputs in part.items()}
     return [whole[number] for number in range(len(items))] if place.is_main else []

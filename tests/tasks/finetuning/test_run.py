@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 
 import pytest
 from safetensors.torch import load_file
 
 from bertkit import load_model
 from bertkit.backends.torch.cpu import CpuAdapter
+from bertkit.backends.torch.step import TorchStepper
 from bertkit.model.checkpoints.hf import load_weights
 from bertkit.report.views.run import read_scores
 from bertkit.tasks.comparison.scored_run import read_scored
@@ -129,6 +132,23 @@ def test_a_run_goes_on_bit_for_bit_and_keeps_its_best(bertkit, words, place):
     for name in ("scores.json", "best/best.json"):
         mine, theirs = ((place / run / name).read_text() for run in ("run", "whole"))
         assert mine.replace("/run/", "/whole/") == theirs
+
+
+def test_a_signal_leaves_an_evaluation_and_saves_its_step(bertkit, words, place, monkeypatch):
+    words, real = [*words, "--eval-every", 5, "--output", place / "run"], TorchStepper.predict
+    monkeypatch.setattr(
+        TorchStepper,
+        "predict",
+        lambda *given: (os.kill(os.getpid(), signal.SIGTERM), real(*given))[1],
+    )
+    stopped = bertkit(*words)
+    assert stopped.status == 75 and "SIGTERM at step 5 of 20; everything is saved" in stopped.err
+    assert not (place / "run/best").exists()
+    monkeypatch.undo()
+    again = bertkit(*words)
+    lines = [json.loads(line) for line in (place / "run/metrics.jsonl").open()]
+    assert again.status == 0, again.err
+    assert [line["step"] for line in lines if line["kind"] == "eval"] == [5, 10, 15, 20]
 
 
 def test_the_length_of_words_is_that_of_the_encoder(bertkit, ask, words, place):

@@ -155,6 +155,39 @@ def test_a_signal_to_one_process_stops_both_after_the_same_step(settings, tmp_pa
     assert f"stopped by SIGTERM at step {step}" in main[2]
 
 
+LEFT = """
+import os, signal, sys
+from bertkit.backends.torch.step import TorchStepper
+from bertkit.cli import main
+evaluate, seen = TorchStepper.evaluate, []
+def struck(self, batch):
+    seen.append(batch)
+    assert os.environ["RANK"] != "1" or len(seen) == 1, "batches came after the signal"
+    if os.environ["RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGTERM)
+    return evaluate(self, batch)
+TorchStepper.evaluate = struck
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_leaves_the_evaluation_of_both(settings, records, tmp_path):
+    config = settings(
+        eval_input=[str(records / "eval.tfrecord")], eval_every=10, save_every=0,
+        output=str(tmp_path / "run"),
+    )  # fmt: skip
+    main, other = finish(start(config, tmp_path, struck=LEFT))
+    assert (main[0], other[0]) == (75, 75), main[2] + other[2]
+    assert "stopped by SIGTERM at step 10 of 20; everything is saved in" in main[2]
+    assert load_state(checkpoint.latest(config.output)).evaluation_due
+    again = finish(start(config, tmp_path))
+    assert [status for status, *_ in again] == [0, 0], again
+    lines = map(json.loads, (Path(config.output) / "metrics.jsonl").open())
+    evaluated = [line["step"] for line in lines if line["kind"] == "eval"]
+    assert evaluated == [10, 20]
+
+
 def test_another_number_of_processes_goes_on_with_a_note(settings, caplog):
     config = settings()
     with pytest.raises(StoppedError):

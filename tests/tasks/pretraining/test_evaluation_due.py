@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bertkit.backends import registry
+from bertkit.backends.torch.step import TorchStepper
+from bertkit.errors import StoppedError
 from bertkit.model.checkpoints.run_state import find_damage, read_state
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.train.checkpoints.run_checkpoints import RunCheckpoints
@@ -114,3 +118,39 @@ def test_a_call_without_evaluations_ends_the_run_without_the_one_that_is_due(
     left = read_state(Path(config.output) / "step-0000020")
     assert left["finished"] and not left["evaluation_due"]
     assert [line["step"] for line in lines(config.output) if line["kind"] == "eval"] == [10]
+
+
+def test_a_signal_leaves_an_evaluation_and_saves_its_step(evaluated, monkeypatch):
+    """The next call begins with all of it, and the run ends as one that nobody stopped."""
+    pretrain(evaluated("whole"), CPU)
+    config = replace(evaluated("stopped"), save_every=0)
+    real, seen = TorchStepper.evaluate, []
+
+    def struck(self, batch):
+        seen.append(batch)
+        if len(seen) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, batch)
+
+    monkeypatch.setattr(TorchStepper, "evaluate", struck)
+    with pytest.raises(StoppedError, match="SIGTERM at step 10 of 20; everything is saved"):
+        pretrain(config, CPU)
+    assert len(seen) == 1 and not [line for line in lines(config.output) if line["kind"] == "eval"]
+    assert read_state(Path(config.output) / "step-0000010")["evaluation_due"]
+    pretrain(config, CPU)
+    assert len(seen) > 4
+    assert lines(config.output) == lines(evaluated("whole").output)
+
+
+def test_a_signal_in_the_evaluation_before_the_first_step(evaluated, monkeypatch):
+    config = replace(evaluated("stopped"), eval_first=True)
+
+    real = TorchStepper.evaluate
+
+    def struck(self, batch):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, batch)
+
+    monkeypatch.setattr(TorchStepper, "evaluate", struck)
+    with pytest.raises(StoppedError, match="SIGTERM at step 0 of 20; nothing was trained yet"):
+        pretrain(config, CPU)
