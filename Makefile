@@ -7,6 +7,9 @@ DEMO ?= demo
 BACKEND ?= auto
 TENSORFLOW := $(VENV)-tensorflow/bin/python
 
+# The tests and the demo start hundreds of Pythons: what one has compiled, the next ones load.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: setup demo test test-slow lint types docs site bench clean
 
 setup: $(READY)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from slow_cases import slow
 
 ROOT = Path(__file__).resolve().parents[2]
 BERTKIT = """\
@@ -57,8 +58,8 @@ def demo(tmp_path):
 @pytest.mark.parametrize(
     ("words", "settings", "backend"),
     [
-        ((), {}, "auto"),
         (("BACKEND=cuda",), {}, "cuda"),
+        *slow(((), {}, "auto")),
         ((), {"BACKEND": "accel", "FLAGS": "--layout padded"}, "accel"),
     ],
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from slow_cases import slow
 
 from bertkit.errors import DataError
 from bertkit.tokenization import corpus_tokens
@@ -69,9 +70,8 @@ def small_vocab(*extra):
         "goldens/digests/adv_safe.txt",
         "data/tfrecord_samples/graphcore/sample_text.txt",
         "data/multilingual/blns.txt",
-        "data/multilingual/emoji-test.txt",
         "data/multilingual/ja_gsd_dev.sentences.txt",
-        "data/multilingual/ko_gsd_test.sentences.txt",
+        *slow("data/multilingual/emoji-test.txt", "data/multilingual/ko_gsd_test.sentences.txt"),
     ],
 )
 def test_real_and_hostile_texts(shared, pair, name):

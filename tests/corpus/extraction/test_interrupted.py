@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
+from slow_cases import slow
 
 from bertkit.corpus.download.catalogue import RemoteFile, Source
 from bertkit.corpus.download.download import download
@@ -114,12 +115,9 @@ def add(archive: tarfile.TarFile, name: str, body: bytes | str) -> None:
 @pytest.mark.parametrize(
     ("corpus", "hit"),
     [
-        pytest.param(dump, signal.SIGKILL, marks=pytest.mark.slow),
-        pytest.param(one_stream, signal.SIGKILL, marks=pytest.mark.slow),
-        pytest.param(one_archive, signal.SIGKILL, marks=pytest.mark.slow),
         (one_list, signal.SIGKILL),
-        (archives, signal.SIGKILL),
         (archives, signal.SIGINT),
+        *slow(*((corpus, signal.SIGKILL) for corpus in (dump, one_stream, one_archive, archives))),
     ],
 )
 def test_extract_goes_on(tmp_path, bertkit, corpus, hit):

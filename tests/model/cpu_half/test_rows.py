@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from slow_cases import slow
 
 from bertkit.model.cpu_half import rows
 from bertkit.model.cpu_half.kernels import shared, softmax, transposed, words
@@ -66,7 +67,7 @@ def test_a_team_computes_what_one_thread_does(threads, monkeypatch, count):
         np.testing.assert_array_equal(one, third)
 
 
-@pytest.mark.parametrize("limit", ["1", "2", "3"])
+@pytest.mark.parametrize("limit", ["1", *slow("2", "3")])
 def test_openmp_may_start_fewer_threads_than_asked_for(limit):
     given = {**os.environ, "OMP_THREAD_LIMIT": limit}
     done = subprocess.run(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from model.fused.formulas import mixed, seed_of
+from slow_cases import slow
 
 from bertkit.model.fused.attention import (
     Ragged,
@@ -34,8 +35,8 @@ def tiles(queries: int, keys: int) -> Tiles:
     return Tiles(queries, keys, 4, 1)
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.3])
-@pytest.mark.parametrize(("size", "keys"), [(16, 16), (64, 64)])
+@pytest.mark.parametrize("rate", [0.3, *slow(0.0)])
+@pytest.mark.parametrize(("size", "keys"), [(16, 16), *slow((64, 64))])
 def test_mixtures_and_gradients_are_those_of_the_formula(device, kind, rate, size, keys):
     torch.manual_seed(1)
     batch = ragged(device, rate)
@@ -83,7 +84,7 @@ def test_a_launch_done_again_has_the_mask_of_the_words_by_then(device, launches)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the interpreter, as to keys beyond
-@pytest.mark.parametrize("keys", [16, 64])
+@pytest.mark.parametrize("keys", [64, *slow(16)])
 def test_scores_that_are_all_far_below_zero(device, kind, keys):
     """Tiles end beyond the sequences; what stands there must not outweigh such scores."""
     rows = torch.randn(sum(LENGTHS), 3, 2, 16)

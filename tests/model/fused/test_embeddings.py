@@ -9,6 +9,7 @@ import pytest
 import torch
 from model.fused.formulas import factors, seed_of
 from model.fused.test_rows import close
+from slow_cases import slow
 
 from bertkit.model.attention import UnpaddedLayout
 from bertkit.model.bert import Embeddings, TokenBatch
@@ -52,8 +53,8 @@ def exact_rows(embeddings: Embeddings, tokens: TokenBatch, seed) -> torch.Tensor
     return rows * factors(*own, rate, () if seed is None else seed.tolist())
 
 
-@pytest.mark.parametrize("kinds", [1, 2, 5])
-@pytest.mark.parametrize("trains", [False, True])
+@pytest.mark.parametrize("kinds", [2, *slow(1, 5)])
+@pytest.mark.parametrize("trains", [True, *slow(False)])
 def test_rows_and_gradients(device, kind, kinds, trains, monkeypatch):
     half = kind
     seed = seed_of(5, 9, device) if trains else None

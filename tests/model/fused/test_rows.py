@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from model.fused.formulas import added_and_normed, seed_of
+from slow_cases import slow
 
 from bertkit.model.fused.rows import (
     Dropout,
@@ -23,8 +24,8 @@ def close(found: torch.Tensor, exact: torch.Tensor, kind: torch.dtype) -> None:
     assert difference < NEAR[kind] * float(exact.abs().max())
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.25])
-@pytest.mark.parametrize("width", [96, 256])
+@pytest.mark.parametrize("rate", [0.25, *slow(0.0)])
+@pytest.mark.parametrize("width", [96, *slow(256)])
 def test_add_and_norm(device, kind, rate, width):
     torch.manual_seed(1)
     drop = Dropout(rate, seed_of(5, 9, device))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from model.test_chunked_loss import by_pytorch, outcome, problem
+from slow_cases import slow
 from torch.nn import functional
 
 from bertkit.model import chunked_loss as losses
@@ -158,7 +159,7 @@ def on(device, tensors):
 
 
 @pytest.mark.parametrize("logits", [1 << 20, 1], ids=["one chunk", "chunks"])
-@pytest.mark.parametrize(("rows", "words"), [(1, 70), (150, 70), (70, 1000)])
+@pytest.mark.parametrize(("rows", "words"), [(1, 70), *slow((150, 70), (70, 1000))])
 def test_the_whole_loss_is_that_of_operators(device, fused, launches, rows, words, logits):
     tensors, labels, factors = problem(rows, torch.bfloat16, words)
     here = on(device, [*tensors, labels, factors])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from oracle import cerebras as oracle
 from oracle.instances import to_features
+from slow_cases import slow
 
 from bertkit.errors import DataError
 from bertkit.records import read_text
@@ -26,13 +27,15 @@ from bertkit.tokenization.wordpiece_variants import make_tokenizer
 from records import references
 
 DIGESTS = [
-    pytest.param("cerebras_adv_adv_safe_cased", marks=pytest.mark.slow),  # every page of Unicode
-    pytest.param("cerebras_adv_adv_safe_lower", marks=pytest.mark.slow),
     "cerebras_eval_128",
-    "cerebras_mlm_eval_128_disable_masking",
-    "cerebras_mlm_eval_128_spacyblank_d2",
     "cerebras_mlm_eval_128_xdoc_d2",
     "cerebras_nsp_eval_128_spacyblank",
+    *slow(
+        "cerebras_adv_adv_safe_cased",  # every page of Unicode
+        "cerebras_adv_adv_safe_lower",
+        "cerebras_mlm_eval_128_disable_masking",
+        "cerebras_mlm_eval_128_spacyblank_d2",
+    ),
 ]
 GOLDENS = {
     "cerebras_sample_nsp_128_dupe2_seed0": {},
@@ -246,7 +249,7 @@ WINDOWS = [
 ]
 
 
-@pytest.mark.parametrize("kept", [0, 1 << 26])
+@pytest.mark.parametrize("kept", [0, *slow(1 << 26)])
 @pytest.mark.parametrize("values", WINDOWS)
 def test_windows_equal_the_readable_ones(tmp_path, monkeypatch, values, kept):
     small = pairs.new_instances  # and has to grow

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle.instances import create_instances, to_features
+from slow_cases import slow
 
 from bertkit.errors import ConfigError, DataError
 from bertkit.records.config import RecordsConfig
@@ -86,7 +87,11 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize("whole_words", [False, True], ids=["tokens", "words"])
-@pytest.mark.parametrize("values", SETTINGS, ids=lambda values: str(values["max_seq_length"]))
+@pytest.mark.parametrize(
+    "values",
+    [*SETTINGS[:4], *slow(*SETTINGS[4:7]), *SETTINGS[7:]],
+    ids=lambda values: str(values["max_seq_length"]),
+)
 def test_real_text(real, tmp_path, values, whole_words):
     config = RecordsConfig(whole_word_mask=whole_words, **values)
     check(*real[:2], config, real[2], tmp_path / "records")
@@ -96,13 +101,15 @@ def test_real_text(real, tmp_path, values, whole_words):
     "name",
     [
         "mlperf_eval_512_d10_tf1",
-        "mlperf_eval_128_d5_tf1",
-        "mlperf_eval_128_cased_d5_tf1",
         "mlperf_adv_safe_128_d3_tf1",
-        "mlperf_adv_safe_512_d2_tf1",
-        "google_adv_safe_128_wwm_cased_d3_tf1",
-        "google_eval_128_d5_wwmFalse_tf1",
         "google_eval_128_d5_wwmTrue_tf1",
+        *slow(
+            "mlperf_eval_128_d5_tf1",
+            "mlperf_eval_128_cased_d5_tf1",
+            "mlperf_adv_safe_512_d2_tf1",
+            "google_adv_safe_128_wwm_cased_d3_tf1",
+            "google_eval_128_d5_wwmFalse_tf1",
+        ),
     ],
 )
 def test_digests_of_the_reference_programs(shared, tmp_path, name):

@@ -6,6 +6,7 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
+from slow_cases import slow
 
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.extraction.extract import extract
@@ -98,7 +99,7 @@ def test_other_tokenizers_of_many_scripts(shared, kind, name):
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-@pytest.mark.parametrize("kind", ["uncased", "cased"])
+@pytest.mark.parametrize("kind", ["uncased", *slow("cased")])
 def test_many_scripts(shared, tmp_path, name, kind):
     config = RecordsConfig(max_seq_length=64, dupe_factor=2, whole_word_mask=kind == "cased")
     source = shared / f"data/multilingual/{name}.txt"

@@ -13,6 +13,7 @@ import torch
 from backends.torch.graphs.as_on_a_gpu import be_a_gpu
 from backends.torch.test_cuda import needs_gpu
 from safetensors.torch import load_file
+from slow_cases import slow
 
 from bertkit.backends.torch.graphs.step import GraphedStepper
 from tasks.finetuning.world import WORDS, make_encoder, texts, write_table
@@ -75,7 +76,8 @@ def find_answers(folder):
     return ["finetune-squad", "--doc-stride", "8", "--max-query-length", "8"]
 
 
-TASKS = [find_answers, classify, classify_several, regress, tag, summarise]
+OTHERS = [classify, classify_several, regress, summarise]
+TASKS = [find_answers, tag, *OTHERS]
 
 
 @pytest.fixture
@@ -120,7 +122,7 @@ def assert_alike(one, other):
         assert torch.equal(value, other[1][name]), name
 
 
-@pytest.mark.parametrize("make", TASKS)
+@pytest.mark.parametrize("make", [find_answers, tag, *slow(*OTHERS)])
 def test_recorded_steps_are_those_that_are_run(train, make):
     """Dropout, two passes a step, steps across the end of an epoch of 26 samples, in bf16."""
     more = ("--precision", "bf16", "--micro-batch-size", 6, "--set", "cuda.totals=2")
@@ -133,7 +135,7 @@ def test_recorded_steps_are_those_that_are_run(train, make):
     assert run[2][0].runs == 0
 
 
-@pytest.mark.parametrize("make", TASKS)
+@pytest.mark.parametrize("make", [find_answers, tag, *slow(*OTHERS)])
 def test_rows_of_one_length_are_recorded_too(train, make):
     more = ("--layout", "padded", "--precision", "fp32")
     recorded = train(make, "recorded", *more)
@@ -155,7 +157,7 @@ def test_a_recorded_run_resumes_with_the_same_bits(train, make):
     assert_alike(whole, train(make, "again", *more, resumes_at=5))
 
 
-@pytest.mark.parametrize("make", TASKS)
+@pytest.mark.parametrize("make", [find_answers, tag, *slow(*OTHERS)])
 def test_filled_passes_learn_what_others_learn(train, make, monkeypatch):
     """Without dropout filling changes sums by rounding alone."""
     monkeypatch.setitem(globals(), "make_encoder", lambda folder, **_: plain_encoder(folder))

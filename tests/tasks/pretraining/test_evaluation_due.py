@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from slow_cases import slow
 
 from bertkit.backends import registry
 from bertkit.backends.torch.step import TorchStepper
@@ -54,7 +55,7 @@ def evaluated(settings, records, tmp_path):
     return make
 
 
-@pytest.mark.parametrize("step", [10, 20])
+@pytest.mark.parametrize("step", [20, *slow(10)])
 @pytest.mark.parametrize("place", ["before", "within", "after"])
 def test_killed_in_an_evaluation(evaluated, monkeypatch, step, place):
     """Before its numbers, after they are in metrics.jsonl, and after the state has them."""

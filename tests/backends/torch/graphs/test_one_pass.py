@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from slow_cases import slow
 
 pytest.importorskip("triton", reason="Triton is only made for Linux")
 
@@ -53,7 +54,7 @@ def numbers(step):
     return [*(value.detach() for value in step.model.parameters()), *states]
 
 
-@pytest.mark.parametrize("micro", [16, 8])
+@pytest.mark.parametrize("micro", [16, *slow(8)])
 def test_replayed_updates_are_those_that_are_run(monkeypatch, micro):
     """With weights and a state that are loaded meanwhile, and a step that is left out."""
     # Recorded gradients are float32, whose sum a CPU takes in another order.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
+from slow_cases import slow
 
 from bertkit.model.bert import Embeddings
 from bertkit.model.config import BertConfig
@@ -17,14 +17,6 @@ from bertkit.model.fused.checks.embedding_check import what_is_wrong
 
 OFF = "off, relative to its size"
 WIDTH = 24
-
-
-def slow(*cases: Any) -> list[Any]:
-    """Cases of a parametrised test for `make test-slow`: values, or tuples of several."""
-    return [
-        pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.slow)
-        for case in cases
-    ]
 
 
 @pytest.fixture(autouse=True)
@@ -261,7 +253,7 @@ def test_a_sum_over_few_programs_only_is_found(device, half, monkeypatch):
     assert what_is_wrong(made(device), half).startswith("the gradient of segment")
 
 
-@pytest.mark.parametrize("name", ["embeddings_forward", "embeddings_backward"])
+@pytest.mark.parametrize("name", ["embeddings_forward", *slow("embeddings_backward")])
 def test_what_is_another_number_each_time_is_found(device, half, monkeypatch, name):
     ran = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from slow_cases import slow
 
 from bertkit.model.fused import word_loss
 from bertkit.model.fused.checks import loss_check
@@ -108,15 +109,17 @@ OFF = "off, relative to its size"
         (scaled(0, 1.05), OFF),
         (scaled(0, float("nan")), OFF),
         (scaled(0, 1.05, rows=slice(38, 39)), OFF),
-        (scaled(3, 1.001), OFF),
         (scaled(4, 0.0, rows=slice(3, 4)), "whether the label has the largest logit"),
-        (last_column_left, "the gradient of logits"),
-        (labels_not_seen, "the gradient of labels' logits"),
-        (last_of_several, "whether the label has the largest logit"),
-        (padding_gets_some, "the gradient of logits"),
         (weights_not_seen, OFF),
-        (rows_of_no_weight_count, OFF),
         (always_a_gradient, "without gradients"),
+        *slow(
+            (scaled(3, 1.001), OFF),
+            (last_column_left, "the gradient of logits"),
+            (labels_not_seen, "the gradient of labels' logits"),
+            (last_of_several, "whether the label has the largest logit"),
+            (padding_gets_some, "the gradient of logits"),
+            (rows_of_no_weight_count, OFF),
+        ),
     ],
 )
 def test_a_kernel_of_rows_that_is_wrong_is_found(device, half, monkeypatch, change, said):
