@@ -21,6 +21,7 @@ from bertkit.storage.folder_walk import (
     once,
     walk_folder,
 )
+from bertkit.storage.held_out import warn_of_held_out
 
 # So many files that were given twice are named.
 _NAMED = 5
@@ -46,7 +47,8 @@ def expand_inputs(
         prefix: folder to which the names in lists are relative.
         leave_out: files and folders that the command writes: no input of it in folders.
         texts: of folders, take the texts of a data set without what stands beside them, such as
-            checksums (`folder_walk.describes_data_set`), which the log names.
+            checksums (`folder_walk.describes_data_set`), which the log names; text that was put
+            aside to evaluate on is warned of.
 
     Raises:
         DataError: a name does not exist, a pattern matches nothing, or there is no text.
@@ -82,6 +84,8 @@ def _expanded(
             files = [FoundFile(name, name) for name in _remote_files(pattern, suffixes)]
             found += files if files[0].path == pattern else _texts_of(files, beside)
         elif os.path.isdir(pattern):
+            if beside is not None:
+                warn_of_held_out(pattern)
             found += _texts_of(_folder_files(pattern, suffixes, leave_out), beside)
         elif os.path.exists(pattern):
             _refuse_pipe(pattern)
