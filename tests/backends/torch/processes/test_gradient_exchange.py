@@ -7,8 +7,8 @@ import torch
 from torch import distributed as dist
 
 from backends.torch.two_processes import STEPS
-from bertkit.backends.torch.gradient_exchange import exchange_hook, shared_norm, spans
-from bertkit.backends.torch.sharded_optimizer import divided
+from bertkit.backends.torch.processes.gradient_exchange import exchange_hook, shared_norm, spans
+from bertkit.backends.torch.processes.sharded_optimizer import divided
 from bertkit.train.optimization.optimizers import clip_gradients
 
 

@@ -13,8 +13,8 @@ from torch import distributed as dist
 from torch.distributed.optim import ZeroRedundancyOptimizer
 
 from bertkit.backends.base import OptimizerSpec
-from bertkit.backends.torch.group_end import keeps_groups
-from bertkit.backends.torch.lost_process import explain_lost_process
+from bertkit.backends.torch.processes.group_end import keeps_groups
+from bertkit.backends.torch.processes.lost_process import explain_lost_process
 from bertkit.train.optimization.optimizers import optimizer_kind, parameter_groups
 
 

@@ -8,17 +8,17 @@ import pytest
 import torch
 from together import free_ports
 
-from backends.torch.failing_processes import PATIENCE
 from backends.torch.pairs import start_pair
+from backends.torch.processes.failing_processes import PATIENCE
 from bertkit.backends.process_group import Topology
-from bertkit.backends.torch import lost_process
-from bertkit.backends.torch.lost_process import (
+from bertkit.backends.torch.processes import lost_process
+from bertkit.backends.torch.processes.lost_process import (
     FailureNotes,
     LostProcessError,
     explain_lost_process,
     is_lost_connection,
 )
-from bertkit.backends.torch.rendezvous import connect
+from bertkit.backends.torch.processes.rendezvous import connect
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def ends(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ends")
     ways = zip(("memory", "bug", "stopped"), free_ports(3), strict=True)
     words = [f"{way}={port}" for way, port in ways]
-    main, other = start_pair("failing_processes.py", str(folder), *words)
+    main, other = start_pair("processes/failing_processes.py", str(folder), *words)
     try:
         stderr = main.communicate(timeout=500)[1]
     finally:
@@ -69,7 +69,9 @@ def test_a_process_that_stands_still_is_named_after_the_timeout(ends):
 def test_the_process_that_keeps_the_store_may_stand_still(tmp_path):
     """No call of the store is answered then; the other process waited in one for ever."""
     (port,) = free_ports(1)
-    main, other = start_pair("failing_processes.py", str(tmp_path), f"stopped-main={port}")
+    main, other = start_pair(
+        "processes/failing_processes.py", str(tmp_path), f"stopped-main={port}"
+    )
     try:
         stderr = other.communicate(timeout=300)[1]
     finally:

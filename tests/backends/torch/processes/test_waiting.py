@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("place", ["start", "gather", "backward"])
 def test_ctrl_c_ends_the_wait_and_the_other_process_learns_of_it(place):
     (port,) = free_ports(1)
-    main, other = start_pair("waiting_processes.py", place, MASTER_PORT=port)
+    main, other = start_pair("processes/waiting_processes.py", place, MASTER_PORT=port)
     try:
         assert other.stderr.readline() == "sleeps\n"
         main.send_signal(signal.SIGINT)

@@ -9,8 +9,8 @@ import pytest
 from torch import distributed as dist
 
 from bertkit.backends.process_group import Topology
-from bertkit.backends.torch import told_waits
-from bertkit.backends.torch.told_waits import ToldWaits
+from bertkit.backends.torch.processes import told_waits
+from bertkit.backends.torch.processes.told_waits import ToldWaits
 
 
 @pytest.fixture

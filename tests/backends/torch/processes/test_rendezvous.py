@@ -15,15 +15,15 @@ from together import free_ports
 
 from bertkit.backends import registry
 from bertkit.backends.process_group import Topology
-from bertkit.backends.torch import rendezvous
-from bertkit.backends.torch.rendezvous import connect, meet
+from bertkit.backends.torch.processes import rendezvous
+from bertkit.backends.torch.processes.rendezvous import connect, meet
 from bertkit.errors import BertkitError, ConfigError
 
 MOMENT = 0.01  # minutes
 # Waits for a second process that nobody starts, and tells so at once.
 LONE = """
 from bertkit.backends import registry
-from bertkit.backends.torch import rendezvous
+from bertkit.backends.torch.processes import rendezvous
 rendezvous._TELL_MAIN = rendezvous._TELL_OTHERS = 0.0
 registry.get("cpu").start(distributed=True)
 """

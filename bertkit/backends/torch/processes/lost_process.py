@@ -20,9 +20,9 @@ import torch
 from torch import distributed as dist
 
 from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
-from bertkit.backends.torch.limited_call import within
-from bertkit.backends.torch.rendezvous import keeps_store, notes_store
-from bertkit.backends.torch.roll_call import named
+from bertkit.backends.torch.processes.limited_call import within
+from bertkit.backends.torch.processes.rendezvous import keeps_store, notes_store
+from bertkit.backends.torch.processes.roll_call import named
 from bertkit.errors import BertkitError
 from bertkit.system.process_end import end_later
 

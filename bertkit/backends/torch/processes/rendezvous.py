@@ -19,8 +19,8 @@ from torch import distributed as dist
 
 from bertkit import log
 from bertkit.backends.process_group import Topology
-from bertkit.backends.torch.limited_call import NoAnswerError, within
-from bertkit.backends.torch.roll_call import RollCall, named
+from bertkit.backends.torch.processes.limited_call import NoAnswerError, within
+from bertkit.backends.torch.processes.roll_call import RollCall, named
 
 # Seconds until a wait is told: by the process that all wait for, and by the others, whose
 # output mostly nobody reads.

@@ -15,8 +15,8 @@ from typing import Any
 
 from bertkit import log
 from bertkit.backends.process_group import Topology
-from bertkit.backends.torch.limited_call import within
-from bertkit.backends.torch.roll_call import named
+from bertkit.backends.torch.processes.limited_call import within
+from bertkit.backends.torch.processes.roll_call import named
 
 # Seconds until a wait is told; between two looks; for an answer of the store.
 _TELL, _LOOK, _ANSWER = 60.0, 5.0, 5.0

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from bertkit.backends.torch.lost_process import explain_lost_process
+from bertkit.backends.torch.processes.lost_process import explain_lost_process
 
 # (nothing, torch's GradBucket) to the bucket's gradients.
 Hook = Callable[[Any, Any], torch.futures.Future[Tensor]]

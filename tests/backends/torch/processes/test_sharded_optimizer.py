@@ -11,7 +11,7 @@ from backends.torch.two_processes import SHAPE, SHARDED, batches, make, weights
 from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.backends.process_group import Topology
-from bertkit.backends.torch.sharded_optimizer import shard_optimizer
+from bertkit.backends.torch.processes.sharded_optimizer import shard_optimizer
 from bertkit.model.heads import BertForPreTraining
 
 

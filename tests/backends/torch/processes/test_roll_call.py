@@ -11,9 +11,9 @@ import pytest
 from together import ends_of, free_ports
 
 from bertkit.backends.process_group import Topology
-from bertkit.backends.torch import rendezvous
-from bertkit.backends.torch.rendezvous import connect, meet
-from bertkit.backends.torch.roll_call import NoMeetingError, listed
+from bertkit.backends.torch.processes import rendezvous
+from bertkit.backends.torch.processes.rendezvous import connect, meet
+from bertkit.backends.torch.processes.roll_call import NoMeetingError, listed
 
 # A run of one small step; its second process dies at its first start.
 FALLEN = """

@@ -21,16 +21,16 @@ from torch.nn.parallel import DistributedDataParallel
 
 from bertkit import log
 from bertkit.backends.process_group import PROCESS_TIMEOUT, ProcessGroup, Topology
-from bertkit.backends.torch.gradient_exchange import Hook
-from bertkit.backends.torch.group_end import end_groups, keeps_groups, leave_threads
-from bertkit.backends.torch.lost_process import (
+from bertkit.backends.torch.processes.gradient_exchange import Hook
+from bertkit.backends.torch.processes.group_end import end_groups, keeps_groups, leave_threads
+from bertkit.backends.torch.processes.lost_process import (
     LostProcessError,
     close_notes,
     explain_lost_process,
     open_notes,
 )
-from bertkit.backends.torch.rendezvous import meet
-from bertkit.backends.torch.told_waits import ToldWaits
+from bertkit.backends.torch.processes.rendezvous import meet
+from bertkit.backends.torch.processes.told_waits import ToldWaits
 from bertkit.errors import BertkitError, ConfigError, StoppedError, TargetNotReachedError
 from bertkit.system.unheard_signals import UnheardSignals
 
@@ -232,7 +232,7 @@ def wrap(
         model: on its device, the same in every process.
         process_group: alone, the model itself is returned.
         unused: some parameters get no gradient, such as a head that is not trained.
-        hook: how gradients travel, see `bertkit.backends.torch.gradient_exchange`.
+        hook: how gradients travel, see `bertkit.backends.torch.processes.gradient_exchange`.
     """
     if process_group.topology.world == 1:
         return model

@@ -23,7 +23,7 @@ pytestmark = [
 def ends(tmp_path_factory):
     """The threads of each process, by the way in which its run ended."""
     folder = tmp_path_factory.mktemp("ends")
-    both = start_pair("ending_processes.py", str(folder), *free_ports(len(ENDINGS)))
+    both = start_pair("processes/ending_processes.py", str(folder), *free_ports(len(ENDINGS)))
     ended = ends_of(both)
     assert [status for status, *_ in ended] == [0, 0], ended
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
