@@ -100,6 +100,30 @@ class BertkitArm:
     stepper: Any
 
 
+def _config(
+    case: Case, adapter: Any, precision: str, compiled: bool, settings: dict[str, Any]
+) -> Any:
+    """Settings of a case; what is none of `PretrainConfig` is of its section `cuda`."""
+    from bertkit.backends.torch.options import CudaOptions
+    from bertkit.model.config import BertConfig
+    from bertkit.tasks.pretraining.config import PretrainConfig
+
+    of_cuda = {item.name for item in fields(CudaOptions)} & set(settings)
+    cuda = {"fused": False, "graphs": False, **{name: settings[name] for name in of_cuda}}
+    return PretrainConfig(
+        input=["made"],
+        output="none",
+        backend=adapter.caps.name,
+        precision=precision,
+        max_steps=ENDLESS,
+        layout=adapter.caps.layout("auto"),
+        global_batch_size=case.batch,
+        model=BertConfig(**case.sizes()),
+        cuda=CudaOptions(compile=compiled, **cuda),
+        **{name: value for name, value in settings.items() if name not in of_cuda},
+    )
+
+
 def build_bertkit(
     case: Case,
     records: dict[str, np.ndarray],
@@ -121,11 +145,8 @@ def build_bertkit(
 
     from bertkit.backends import registry
     from bertkit.backends.sections import options_of
-    from bertkit.backends.torch.options import CudaOptions
-    from bertkit.model.config import BertConfig
     from bertkit.model.heads import BertForPreTraining
     from bertkit.tasks.pretraining.batches import training_feed
-    from bertkit.tasks.pretraining.config import PretrainConfig
     from bertkit.tasks.pretraining.objective import PretrainingObjective
     from bertkit.tasks.pretraining.prepare import Prepared, step_shape
     from bertkit.tokenization.tokenizer_facts import NOT_RECORDED
@@ -137,20 +158,7 @@ def build_bertkit(
     torch.manual_seed(1)
     adapter = registry.get(device)
     source = InMemory(records)
-    of_cuda = {item.name for item in fields(CudaOptions)} & set(settings)
-    cuda = {"fused": False, "graphs": False, **{name: settings.pop(name) for name in of_cuda}}
-    config = PretrainConfig(
-        input=["made"],
-        output="none",
-        backend=device,
-        precision=precision,
-        max_steps=ENDLESS,
-        layout=adapter.caps.layout("auto"),
-        global_batch_size=case.batch,
-        model=BertConfig(**case.sizes()),
-        cuda=CudaOptions(compile=compiled, **cuda),
-        **settings,
-    )
+    config = _config(case, adapter, precision, compiled, settings)
     shape = step_shape(config, [source], 1)
     plan = make_step_plan(config, shape, config.model, options_of(config, device))
     ready = Prepared(
@@ -226,6 +234,26 @@ def warm_up(stepper: Any, steps: Any) -> None:
             seen |= rows
 
 
+def _rows(records: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Records as the rows of tensors that Hugging Face's trainer collates."""
+    import torch
+
+    labels = np.full(records["input_ids"].shape, -100, np.int64)
+    row, place = np.nonzero(records["masked_lm_weights"])
+    labels[row, records["masked_lm_positions"][row, place]] = records["masked_lm_ids"][row, place]
+    columns = {
+        "input_ids": records["input_ids"],
+        "token_type_ids": records["segment_ids"],
+        "attention_mask": records["input_mask"],
+        "labels": labels,
+        "next_sentence_label": records["next_sentence_labels"][:, 0],
+    }
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in columns.items()}
+    return [
+        {name: values[number] for name, values in tensors.items()} for number in range(len(labels))
+    ]
+
+
 def run_hugging_face(
     case: Case,
     records: dict[str, np.ndarray],
@@ -252,18 +280,7 @@ def run_hugging_face(
     if device == "cuda":
         torch.set_float32_matmul_precision("high")
     model = BertForPreTraining(BertConfig(**case.sizes(), attn_implementation="sdpa"))
-    labels = np.full(records["input_ids"].shape, -100, np.int64)
-    row, place = np.nonzero(records["masked_lm_weights"])
-    labels[row, records["masked_lm_positions"][row, place]] = records["masked_lm_ids"][row, place]
-    columns = {
-        "input_ids": records["input_ids"],
-        "token_type_ids": records["segment_ids"],
-        "attention_mask": records["input_mask"],
-        "labels": labels,
-        "next_sentence_label": records["next_sentence_labels"][:, 0],
-    }
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in columns.items()}
-    rows = [{name: values[row] for name, values in tensors.items()} for row in range(case.records)]
+    rows = _rows(records)
     meter: Meter | None = None
 
     class Beat(TrainerCallback):

@@ -15,10 +15,13 @@ import argparse
 import json
 import statistics
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import cases
 import gpu_tile_file
+import numpy as np
 import torch
 from cases import Case
 from gpu_trial import is_fused
@@ -74,57 +77,68 @@ def main() -> None:
     print(json.dumps({**machine(), "device": label, "measured_tflops": peak / 1e12}), flush=True)
     for chosen in given.case or [case for case in CASES if case != "test"]:
         case = CASES[chosen]
-        case = replace(case, batch=given.batch or case.batch)
-        records = cases.make_records(case, histogram)
-        per_token, length = counted(case, records)
-        arm_names = given.arm or ("hf bf16", "bertkit bf16")
-        fused = True if given.fp8 else given.fused
-        if fused is None:
-            tries = device.type == "cuda" and any(name.startswith("bertkit") for name in arm_names)
-            fused = tries and is_fused(case, given.compile, given.totals)
-        with tempfile.TemporaryDirectory() as folder:
-            options = {
-                "device": device.type,
-                "threads": torch.get_num_threads(),
-                "folder": folder,
-                "keep_memory": True,
-                "processor": False,
-                "compiled": given.compile,
-                "settings": {
-                    "fused": fused,
-                    "fp8": given.fp8,
-                    "graphs": given.graphs,
-                    "tiles": given.tiles,
-                    "totals": given.totals,
-                    "micro_batch_size": given.micro,
-                    "optimizer": given.optimizer,
-                },
-            }
-            rates: dict[str, list[float]] = {}
-            memory: dict[str, float] = {}
-            for name in arm_names:
-                found = measure(case, records, [name], given.rounds, given.steps, options)
-                rates |= found[0]
-                memory |= found[1]
-        for arm, speeds in rates.items():
-            rate = statistics.median(speeds)
-            row = {
-                "case": chosen,
-                "arm": arm,
-                "batch": case.batch,
-                "compiled": given.compile,
-                "fused": fused,
-                "fp8": given.fp8,
-                "graphs": given.graphs,
-                "tiles": given.tiles,
-                "sequences_per_second": round(rate / length, 1),
-                "tokens_per_second": round(rate),
-                "share_of_measured": round(rate * per_token / peak, 3),
-                "mfu": round(rate * per_token / given.datasheet, 3),
-                "peak_gb": round(memory[arm], 1),
-            }
-            print(json.dumps(row), flush=True)
-        print(json.dumps({"case": chosen, "ratios": ratios(rates)}), flush=True)
+        compare(chosen, replace(case, batch=given.batch or case.batch), histogram, peak, given)
+
+
+def compare(
+    name: str, case: Case, histogram: np.ndarray, peak: float, given: argparse.Namespace
+) -> None:
+    """Run a case's arms in turn; prints a line for each, and their ratios."""
+    records = cases.make_records(case, histogram)
+    per_token, length = counted(case, records)
+    arm_names = given.arm or ("hf bf16", "bertkit bf16")
+    own = options_of(case, given, arm_names)
+    rates: dict[str, list[float]] = {}
+    memory: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for arm in arm_names:
+            options = {**own, "folder": folder}
+            found = measure(case, records, [arm], given.rounds, given.steps, options)
+            rates |= found[0]
+            memory |= found[1]
+    for arm, speeds in rates.items():
+        rate = statistics.median(speeds)
+        row = {
+            "case": name,
+            "arm": arm,
+            "batch": case.batch,
+            "compiled": given.compile,
+            "fused": own["settings"]["fused"],
+            "fp8": given.fp8,
+            "graphs": given.graphs,
+            "tiles": given.tiles,
+            "sequences_per_second": round(rate / length, 1),
+            "tokens_per_second": round(rate),
+            "share_of_measured": round(rate * per_token / peak, 3),
+            "mfu": round(rate * per_token / given.datasheet, 3),
+            "peak_gb": round(memory[arm], 1),
+        }
+        print(json.dumps(row), flush=True)
+    print(json.dumps({"case": name, "ratios": ratios(rates)}), flush=True)
+
+
+def options_of(case: Case, given: argparse.Namespace, arm_names: Sequence[str]) -> dict[str, Any]:
+    """What the arms of a case are started with; fused by default where a trial finds it right."""
+    fused = True if given.fp8 else given.fused
+    if fused is None:
+        tries = given.device == "cuda" and any(name.startswith("bertkit") for name in arm_names)
+        fused = tries and is_fused(case, given.compile, given.totals)
+    return {
+        "device": torch.device(given.device).type,
+        "threads": torch.get_num_threads(),
+        "keep_memory": True,
+        "processor": False,
+        "compiled": given.compile,
+        "settings": {
+            "fused": fused,
+            "fp8": given.fp8,
+            "graphs": given.graphs,
+            "tiles": given.tiles,
+            "totals": given.totals,
+            "micro_batch_size": given.micro,
+            "optimizer": given.optimizer,
+        },
+    }
 
 
 if __name__ == "__main__":
