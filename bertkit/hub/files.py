@@ -94,7 +94,7 @@ def json_object(blob: bytes, where: str) -> dict[str, Any]:
     """
     try:
         values = json.loads(blob.decode("utf-8-sig"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{where} is not JSON: {error}") from error
     if not isinstance(values, dict):
         raise DataError(f"{where} is not an object")

@@ -107,9 +107,9 @@ def _sizes(shape: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _labels(values: Mapping[str, Any]) -> list[str]:
     """The names of a classifier's outputs in their order; none where nothing names them."""
     named = values.get("id2label")
-    if not isinstance(named, Mapping):
+    if not isinstance(named, Mapping) or not all(key.isdecimal() for key in named):
         return []
-    return [str(named[key]) for key in sorted(named, key=lambda key: int(key))]
+    return [str(named[key]) for key in sorted(named, key=int)]
 
 
 def _shown(labels: list[str]) -> str:

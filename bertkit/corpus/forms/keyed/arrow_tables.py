@@ -21,6 +21,8 @@ from bertkit.storage.files import is_remote, size_of
 _ROWS = 256
 # Pages of a column are read through so much, not all at once.
 _BUFFER = 1 << 20
+# What pyarrow's errors say of text in another encoding.
+_NOT_UTF8 = "UTF8"
 
 
 def read_parquet(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
@@ -101,12 +103,41 @@ def _documents(
     keys.text = text
     number = first
     for batch in batches:
-        for record in batch.to_pylist():
+        for record in _records(batch):
             number += 1
             name = f"{file}, row {number}"
-            found = keys.document(record, name)
+            found = (
+                Rejected(name, record) if isinstance(record, str) else keys.document(record, name)
+            )
             large = isinstance(found, RawDocument) and len(found.text) > options.max_bytes
             yield too_large(name, options) if large else found
+
+
+def _records(batch: Any) -> list[dict[str, Any] | str]:
+    """The values of each row by column; for a row that Python cannot have, why.
+
+    pyarrow believes a damaged file's offsets, and reads whatever lies in memory there: they are
+    checked first.
+
+    Raises:
+        ArrowInvalid: damaged.
+    """
+    try:
+        batch.validate(full=True)
+        return list(batch.to_pylist())
+    except (ValueError, OverflowError) as error:  # pyarrow's own, and Python's of a date
+        if isinstance(error, _arrow_error()) and _NOT_UTF8 not in str(error):
+            raise
+        if batch.num_rows == 1:
+            reason = "text that is not UTF-8" if _NOT_UTF8 in str(error) else str(error)
+            return [f"cannot be read: {reason}"]
+    return [found for row in range(batch.num_rows) for found in _records(batch.slice(row, 1))]
+
+
+def _arrow_error() -> type[Exception]:
+    """What all errors are that pyarrow raises of its own."""
+    arrow = require("pyarrow", "Parquet and Arrow files", extra="parquet")
+    return arrow.ArrowException  # type: ignore[no-any-return]
 
 
 def _column(schema: Any, options: ReadOptions, file: RawFile) -> str:
@@ -178,13 +209,13 @@ def _opened(file: RawFile) -> Iterator[Any]:
 @contextlib.contextmanager
 def _errors(file: RawFile) -> Iterator[None]:
     """Turn pyarrow's errors in the block into DataError."""
-    arrow = require("pyarrow", "Parquet and Arrow files", extra="parquet")
     with decompression_errors(str(file)):
         try:
             yield
-        except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError, OSError) as error:
+        except (_arrow_error(), OSError, UnicodeDecodeError) as error:  # the last: of names
             if isinstance(error, OSError) and error.errno is not None:
                 raise
+            reason = str(error).partition("\n")[0]
             raise DataError(
-                f"{file} is truncated or damaged ({error})", "download or write the file again"
+                f"{file} is truncated or damaged ({reason})", "download or write the file again"
             ) from error
