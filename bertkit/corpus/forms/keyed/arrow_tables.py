@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
 from bertkit.codecs.packed_stream import decompression_errors
@@ -37,12 +37,12 @@ def read_parquet(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | 
         text = _column(schema, options, file)
         first = 0
         wanted = []
-        span = options.span or Span(0, sys.maxsize)
-        for group in range(table.num_row_groups):
-            begin = _begin(table, group)
-            if begin < span.start:
+        span = options.span
+        begins = _begins(table, size_of(file.path)) if span else [0] * table.num_row_groups
+        for group, begin in enumerate(begins):
+            if span and begin < span.start:
                 first += table.metadata.row_group(group).num_rows
-            elif begin < span.stop:
+            elif not span or begin < span.stop:
                 wanted.append(group)
         names = _needed(schema, text, options)
         batches = table.iter_batches(batch_size=_ROWS, row_groups=wanted, columns=names)
@@ -90,8 +90,8 @@ def spans_of(file: RawFile, size: int) -> list[Span]:
         return [Span(0, total)]
     starts = [0]
     with _parquet(file) as table:
-        for group in range(1, table.num_row_groups):
-            if (begin := _begin(table, group)) - starts[-1] >= size:
+        for begin in _begins(table, total)[1:]:
+            if begin - starts[-1] >= size:
                 starts.append(begin)
     return spans_between(starts, total)
 
@@ -157,16 +157,17 @@ def _needed(schema: Any, text: str, options: ReadOptions) -> list[str]:
     return list(dict.fromkeys(name for name in found if name in schema.names))
 
 
-def _begin(table: Any, group: int) -> int:
-    """Offset of the first byte of a row group."""
-    columns = table.metadata.row_group(group)
-    places = []
-    for index in range(columns.num_columns):
-        column = columns.column(index)
-        places.append(column.data_page_offset)
-        if column.has_dictionary_page and column.dictionary_page_offset:
-            places.append(column.dictionary_page_offset)
-    return min(places, default=0)
+def _begins(table: Any, size: int) -> list[int]:
+    """About where in a file of so many bytes each of its row groups begins, by its rows.
+
+    pyarrow knows the very byte, but ends the process where that part of a file is damaged.
+    """
+    rows = [
+        max(0, table.metadata.row_group(group).num_rows) for group in range(table.num_row_groups)
+    ]
+    whole = max(1, sum(rows))
+    before = [0, *accumulate(rows)][: len(rows)]
+    return [size * rows_before // whole for rows_before in before]
 
 
 @contextlib.contextmanager
