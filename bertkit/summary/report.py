@@ -116,7 +116,7 @@ def are_figures(found: Any) -> bool:
         numbers += [outside.get(name) for name in ("different", "share")] if tables[-1] else []
     if "duplicates" not in found or not all(isinstance(table, dict) for table in tables):
         return False
-    numbers += [value for table in tables[:2] for value in table.values()]
+    numbers += [value for table in tables[:2] if table for value in table.values()]
     return all(map(is_finite, numbers))
 
 
