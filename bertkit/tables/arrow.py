@@ -181,7 +181,7 @@ def _classes(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
     """Column → names of its classes, from what `datasets` writes into a file's schema."""
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return {}
     found = {}
     for name, feature in features.items() if isinstance(features, dict) else ():

@@ -32,7 +32,7 @@ def seeds_within(folder: str | Path) -> list[int]:
     if not place.is_dir() or (place / METRICS).is_file() or (place / CONFIG).is_file():
         return []
     found: list[int] = []
-    with contextlib.suppress(BertkitError, KeyError, TypeError, ValueError):
+    with contextlib.suppress(BertkitError, KeyError, TypeError, ValueError, OverflowError):
         if (place / SEEDS).is_file():
             found = [int(seed) for seed in read_json(place / SEEDS)["seeds"]]
     for path in place.glob("seed-*"):

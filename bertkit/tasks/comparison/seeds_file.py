@@ -69,7 +69,7 @@ def missing_seeds(folder: str | Path) -> list[str]:
         return []
     try:
         wanted = [int(seed) for seed in read_json(path)["seeds"]]
-    except (BertkitError, KeyError, TypeError, ValueError):
+    except (BertkitError, KeyError, TypeError, ValueError, OverflowError):
         return []  # nothing depends on it but this hint
     names = [seed_folder(seed) for seed in wanted]
     return [name for name in names if not (Path(folder) / name).is_dir()]
