@@ -47,6 +47,7 @@ _ONLY = {
     "is_encoder_decoder": False,
     "add_cross_attention": False,
 }
+_DIGITS = 10  # of the number of a label
 
 
 @dataclass
@@ -237,7 +238,7 @@ def label_names(values: Mapping[str, Any], origin: str | Path) -> list[str]:
     names = values.get("id2label")
     if names is None:
         return []
-    whole = isinstance(names, Mapping) and all(str(key).isdecimal() for key in names)
+    whole = isinstance(names, Mapping) and all(map(_is_number, names))
     found = {int(key): str(name) for key, name in names.items()} if whole else {}
     if not found or sorted(found) != list(range(len(names))):
         raise ConfigError(
@@ -245,3 +246,7 @@ def label_names(values: Mapping[str, Any], origin: str | Path) -> list[str]:
             "mend the config.json, or fetch it again",
         )
     return [found[number] for number in range(len(found))]
+
+
+def _is_number(key: object) -> bool:
+    return str(key).isdecimal() and len(str(key)) < _DIGITS

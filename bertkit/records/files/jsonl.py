@@ -201,6 +201,8 @@ def _whole_numbers(values: list[int]) -> np.ndarray:
     Raises:
         ValueError, TypeError, OverflowError: it holds something else.
     """
+    if not isinstance(values, list):
+        raise TypeError("a value where a list should be")
     found = np.array(values)
     if found.dtype.kind not in "iub" and found.size:
         if found.dtype.kind != "O":
