@@ -213,6 +213,11 @@ def _errors(file: RawFile) -> Iterator[None]:
     with decompression_errors(str(file)):
         try:
             yield
+        except MemoryError as error:
+            raise DataError(
+                f"{file} is truncated or damaged, or has a part that memory does not hold",
+                "download or write the file again, in smaller row groups or record batches",
+            ) from error
         except (_arrow_error(), OSError, UnicodeDecodeError) as error:  # the last: of names
             if isinstance(error, OSError) and error.errno is not None:
                 raise
