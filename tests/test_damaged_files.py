@@ -159,7 +159,7 @@ KINDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("cases", [30, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cases", [20, pytest.param(3000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_damage_is_refused_in_one_line_or_harmless(tmp_path, kind, cases):
     name, blobs, work = KINDS[kind]
