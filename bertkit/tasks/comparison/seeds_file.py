@@ -15,7 +15,7 @@ from bertkit.errors import BertkitError
 from bertkit.storage.files import read_json, write_text
 
 SEEDS = "seeds.json"
-_LARGEST = 1 << 63  # a seed that somebody wrote there may be larger
+LARGEST_SEED = 1 << 63  # a seed that somebody wrote there may be larger
 
 
 def seeds_setting() -> Any:
@@ -72,5 +72,5 @@ def missing_seeds(folder: str | Path) -> list[str]:
         wanted = [int(seed) for seed in read_json(path)["seeds"]]
     except (BertkitError, KeyError, TypeError, ValueError, OverflowError):
         return []  # nothing depends on it but this hint
-    names = [seed_folder(seed) for seed in wanted if abs(seed) < _LARGEST]
+    names = [seed_folder(seed) for seed in wanted if abs(seed) < LARGEST_SEED]
     return [name for name in names if not (Path(folder) / name).is_dir()]
