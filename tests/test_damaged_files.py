@@ -22,8 +22,8 @@ from bertkit.model.config import BertConfig, label_names, read_config
 from bertkit.records.files.jsonl import KEYS
 from bertkit.records.files.open import open_any_records
 from bertkit.records.files.tfrecord.frames import encode_example, frame
-from bertkit.report.model_view import view_config
-from bertkit.report.table_view import view_table
+from bertkit.report.views.model import view_config
+from bertkit.report.views.table import view_table
 from bertkit.tables.table import read_table
 from bertkit.tasks.squad.questions import read_questions
 from bertkit.tasks.tag.sentence_files import read_sentences

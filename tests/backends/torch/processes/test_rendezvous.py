@@ -1,0 +1,142 @@
+"""How the processes of a run find each other, and what is said while one is missing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from together import free_ports
+
+from bertkit.backends import registry
+from bertkit.backends.process_group import Topology
+from bertkit.backends.torch.processes import rendezvous
+from bertkit.backends.torch.processes.rendezvous import connect, meet
+from bertkit.errors import BertkitError, ConfigError
+
+MOMENT = 0.01  # minutes
+# Waits for a second process that nobody starts, and tells so at once.
+LONE = """
+from bertkit.backends import registry
+from bertkit.backends.torch.processes import rendezvous
+rendezvous._TELL_MAIN = rendezvous._TELL_OTHERS = 0.0
+registry.get("cpu").start(distributed=True)
+"""
+
+
+@pytest.fixture
+def place(monkeypatch):
+    """The environment of the first of two processes; the port."""
+    (port,) = free_ports(1)
+    for name, value in {
+        "WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("TORCHELASTIC_USE_AGENT_STORE", raising=False)
+    return int(port)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Waiting is told at once."""
+    monkeypatch.setattr(rendezvous, "_TELL_MAIN", 0.0)
+    monkeypatch.setattr(rendezvous, "_TELL_OTHERS", 0.0)
+
+
+def test_processes_that_come_later_are_waited_for(place):
+    found = {}
+
+    def come(rank):
+        time.sleep(rank / 4)
+        found[rank] = meet(Topology(3, rank, rank), 1.0)
+
+    others = [threading.Thread(target=come, args=(rank,)) for rank in (2, 1)]
+    for other in others:
+        other.start()
+    found[0] = meet(Topology(3, 0, 0), 1.0)
+    for other in others:
+        other.join()
+    found[2].set("said", "by 2")
+    assert found[0].get("said") == found[1].get("said") == b"by 2", "it is one store"
+
+
+def test_a_store_of_torchrun_is_joined_by_all(place, monkeypatch):
+    """Where torchrun keeps one, the first process does not listen."""
+    kept = connect(5.0, is_master=True)
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+    found = []
+    other = threading.Thread(target=lambda: found.append(meet(Topology(2, 1, 1), 1.0)))
+    other.start()
+    meet(Topology(2, 0, 0), 1.0).set("here", "0")
+    other.join()
+    assert found[0].get("here") == b"0" and kept.num_keys() > 3
+
+
+@pytest.mark.parametrize(
+    ("world", "missing"),
+    [(2, "process 1 has not come"), (12, "processes 1, 2, 3, 4, 5, 6, 7, 8 and 3 more have not")],
+)
+def test_who_does_not_come_is_named(place, impatient, world, missing, caplog):
+    with pytest.raises(TimeoutError, match=f"{missing}.* in 0.01 minutes"):
+        meet(Topology(world, 0, 0), MOMENT)
+    assert f"process 0 of this run waits for the others at 127.0.0.1:{place}" in caplog.text
+    assert f"(WORLD_SIZE is {world}): {missing}" in caplog.text
+
+
+def test_the_first_process_is_waited_for(place, impatient, caplog):
+    with pytest.raises(TimeoutError, match=r"process 0 has not come in 0\.01 minutes"):
+        meet(Topology(2, 1, 1), MOMENT)
+    assert f"127.0.0.1:{place} (WORLD_SIZE is 2): process 0 has not come" in caplog.text
+
+
+def test_a_name_without_an_address_is_told(place, monkeypatch):
+    monkeypatch.setenv("MASTER_ADDR", "no-such-machine.invalid")
+    with pytest.raises(TimeoutError, match=r"no address is known for no-such-machine\.invalid"):
+        meet(Topology(2, 0, 0), MOMENT)
+
+
+def test_a_short_wait_is_not_told(place, caplog):
+    other = threading.Timer(0.3, meet, args=(Topology(2, 1, 1), 1.0))
+    other.start()
+    kept = meet(Topology(2, 0, 0), 1.0)
+    other.join()
+    assert kept and not caplog.text
+
+
+def test_another_program_at_the_port_ends_the_run(place, monkeypatch):
+    """The main process cannot listen; the others get no answer."""
+    monkeypatch.setattr(rendezvous, "_CONNECT", 0.5)
+    monkeypatch.setattr(rendezvous, "_SPARE", 0.5)
+    with socket.create_server(("127.0.0.1", place)):
+        with pytest.raises(BertkitError, match=r"do not find each other.*address already in use"):
+            registry.get("cpu").start(distributed=True)
+        with pytest.raises(TimeoutError, match="does not answer as the store of a run"):
+            meet(Topology(2, 1, 1), 1.0)
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "70000", "-1"])
+def test_what_is_no_port_is_refused(place, port, monkeypatch):
+    monkeypatch.setenv("MASTER_PORT", port)
+    with pytest.raises(ConfigError, match=f"MASTER_PORT is {port}"):
+        registry.get("cpu").start(distributed=True)
+
+
+@pytest.mark.slow
+def test_a_process_that_waits_can_be_interrupted(place):
+    """PyTorch's own rendezvous hears nothing for half an hour."""
+    lone = subprocess.Popen(
+        [sys.executable, "-c", LONE], stderr=subprocess.PIPE, text=True, env=os.environ,
+    )  # fmt: skip
+    try:
+        assert "process 1 has not come" in lone.stderr.readline()
+        lone.send_signal(signal.SIGINT)
+        assert "KeyboardInterrupt" in lone.communicate(timeout=60)[1]
+        assert lone.returncode
+    finally:
+        lone.kill()
