@@ -28,7 +28,7 @@ from bertkit.command_line.words import hyphens, plain_flags, repeat_flags
 from bertkit.declined import require_supported
 from bertkit.errors import BertkitError
 from bertkit.optional import take_process
-from bertkit.standard_output import displayable, divert_descriptor
+from bertkit.standard_output import displayable, divert_descriptor, one_line
 from bertkit.system.process_end import end_process
 from bertkit.workers.spawned import leave_if_importing
 from bertkit.workers.termination import Terminated, raised_on_termination
@@ -266,7 +266,7 @@ def _report(message: str, hint: str, status: int, words: Sequence[str]) -> int:
     lines = [f"Error{where}: {message}", *([f"Hint: {hint}"] if hint else [])]
     log.close_bars()
     for line in lines:
-        click.echo(displayable(line), err=True)
+        click.echo(displayable(one_line(line)), err=True)
     if any(word == "--verbose" or _VERBOSE.fullmatch(word) for word in words):
         click.echo(traceback.format_exc(), err=True)
     return status

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from bertkit.screen import bars
 from bertkit.screen.tables import shown, table, width, wrapped
-from bertkit.standard_output import displayable
+from bertkit.standard_output import displayable, escaped
 
 __all__ = [
     "bars_wanted", "close_bars", "counted", "logger", "progress", "rank", "set_rank", "setup",
@@ -100,7 +100,9 @@ class _Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
-        return text if record.levelno == logging.INFO else f"{record.levelname.lower()}: {text}"
+        if record.levelno == logging.INFO:
+            return text
+        return f"{record.levelname.lower()}: {escaped(text)}"
 
 
 def bars_wanted() -> bool:

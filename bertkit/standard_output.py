@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import TextIO
 
+_LINE_END = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_LONGEST = 4000
 # Where results go while what others print goes to standard error.
 _results: TextIO | None = None
 
@@ -65,6 +69,23 @@ def write_line(text: str) -> None:
         text = text.replace("\u2500", "-")  # the line of tables
     stream.write(displayable(text, _encoding()) + "\n")
     stream.flush()
+
+
+def one_line(text: str) -> str:
+    """A message, which may quote what a file holds, as one line that does nothing to a terminal.
+
+    Line ends become spaces, other control characters escapes; of a very long text the middle is
+    left out.
+    """
+    if len(text) > _LONGEST:
+        half = _LONGEST // 2
+        text = f"{text[:half]} [...] {text[-half:]}"
+    return escaped(_LINE_END.sub(" ", text))
+
+
+def escaped(text: str) -> str:
+    """A text without control characters but line ends and tabs: files hold those of terminals."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def displayable(text: str, encoding: str = "utf-8") -> str:

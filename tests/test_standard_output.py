@@ -12,7 +12,7 @@ from contextlib import redirect_stdout
 
 import pytest
 
-from bertkit.standard_output import results_alone, write_line
+from bertkit.standard_output import one_line, results_alone, write_line
 
 CHATTER = """
 import atexit, os, subprocess, sys
@@ -139,3 +139,9 @@ def test_triton_says_nothing_at_the_end():
     words = [sys.executable, "-c", END.format(before="import triton.language")]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and "leaked" not in done.stderr
+
+
+def test_a_message_is_one_line_whatever_it_quotes():
+    assert one_line("a.csv: \n b\r\n\tc\u2028d") == "a.csv: b c d"
+    assert one_line("\x1b[2J\x9b1m\0") == r"\x1b[2J\x9b1m\x00"
+    assert len(one_line("x" * 100_000)) < 5000

@@ -15,6 +15,8 @@ from bertkit.errors import DataError
 LZ4_FILTER = 32004  # the registered number of HDF5's LZ4 filter
 # Snappy's densest element is a copy of 64 bytes in 3, so no honest block grows by more.
 _MOST_SNAPPY_GROWTH = 22
+# A byte of a length of LZ4 stands for 255 bytes at most.
+_MOST_LZ4_GROWTH = 255
 
 
 def decompress_snappy(block: bytes) -> bytes:
@@ -76,6 +78,8 @@ def decompress_lz4_block(block: bytes, size: int) -> bytes:
     Raises:
         DataError: damaged, or of another size.
     """
+    if size > _MOST_LZ4_GROWTH * (len(block) + 1):
+        raise DataError(f"an LZ4 block of {len(block)} bytes claims to hold {size}")
     output = bytearray(size)
     try:
         written = cramjam.lz4.decompress_block_into(block, output)

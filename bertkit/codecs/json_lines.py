@@ -7,6 +7,7 @@ and not all the same one.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -25,26 +26,32 @@ def parse_json(text: str, place: str, hint: str = "") -> Any:
         DataError: not JSON, nested too deeply, or a key twice in an object.
     """
     try:
-        return json.loads(text, object_pairs_hook=_once)
+        return json.loads(text, object_pairs_hook=keys_once)
     except json.JSONDecodeError as error:
         # Of a line the place is told already; a whole file has lines of its own.
         where = f"{error.msg} at character {error.pos + 1}" if "\n" not in text.strip() else error
         raise DataError(f"{place}: not JSON: {where}", hint) from error
+    except KeyTwiceError as error:
+        raise DataError(f"{place}: {error}", hint) from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{place}: not JSON: {error}", hint) from error
-    except _TwiceError as error:
-        raise DataError(f"{place}: the key {error.args[0]!r} is there twice", hint) from error
 
 
-class _TwiceError(Exception):
+class KeyTwiceError(ValueError):
     """A key that an object has twice."""
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def keys_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, as `object_pairs_hook` of `json.loads`.
+
+    Raises:
+        KeyTwiceError: a key is there twice.
+    """
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _TwiceError(next(name for name in names if names.count(name) > 1))
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
+        raise KeyTwiceError(f"the key {twice!r} is there twice")
     return found
 
 

@@ -12,6 +12,7 @@ from bertkit.errors import ConfigError
 MOST_VALUES = 20_000
 MOST_DEPTH = 64
 _MOST_BYTES = 2 << 20
+_LONGEST_NUMBER = 1000
 
 
 def parse(text: str | bytes, source: str | Path, *, numbers: bool = True) -> Any:
@@ -86,8 +87,8 @@ def _loader(numbers: bool) -> Any:
             self._depth -= 1
             return node
 
+    Loader.add_constructor("tag:yaml.org,2002:int", _whole_number if numbers else _old_number)
     if numbers:
-        Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
         Loader.add_constructor("tag:yaml.org,2002:float", _number)
         pattern = re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$")
         Loader.add_implicit_resolver("tag:yaml.org,2002:float", pattern, list("-+0123456789"))
@@ -115,6 +116,13 @@ def _whole_number(loader: Any, node: Any) -> Any:
         return node.value
     if (digits := node.value.lstrip("+-").replace("_", "")).isdecimal():
         return -int(digits) if node.value.startswith("-") else int(digits)
+    return _old_number(loader, node)
+
+
+def _old_number(loader: Any, node: Any) -> Any:
+    """A whole number of YAML 1.1; in hexadecimal it could have more digits than Python prints."""
+    if len(node.value) > _LONGEST_NUMBER:
+        raise ValueError(f"a number of {len(node.value):,} digits")
     return loader.construct_yaml_int(node)
 
 

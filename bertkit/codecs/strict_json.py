@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 # Halves of surrogate pairs stand for bytes of paths that are not UTF-8; no file can hold them.
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -47,6 +47,14 @@ def json_text(
         # Rare, so that only then everything is gone through.
         text = json.dumps(_finite(value), **layout)
     return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) if readable else text
+
+
+def is_finite(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number that a float can hold; whole numbers of JSON may be larger."""
+    try:
+        return isinstance(value, (int, float)) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _plain(value: Any) -> Any:

@@ -49,7 +49,7 @@ _MARKS = (
 _ANY_MARK = tuple(mark for mark, _ in _MARKS)
 # What cannot be decoded becomes these bytes, which no reader takes for UTF-8.
 _DAMAGE = "\udcff"
-_MARK_DAMAGE = "bertkit.damage"
+MARK_DAMAGE = "bertkit.damage"
 
 
 def _damage(error: UnicodeError) -> tuple[str, int]:
@@ -57,7 +57,7 @@ def _damage(error: UnicodeError) -> tuple[str, int]:
     return _DAMAGE, error.end
 
 
-codecs.register_error(_MARK_DAMAGE, _damage)
+codecs.register_error(MARK_DAMAGE, _damage)
 
 
 class RawFile:
@@ -263,7 +263,7 @@ def as_utf8(head: bytes, encoding: str = UTF8, whole: bool = False) -> bytes:
     coding = coding or encoding
     if is_utf8(coding):
         return head[mark:]
-    decoder = codecs.getincrementaldecoder(coding)(_MARK_DAMAGE)
+    decoder = codecs.getincrementaldecoder(coding)(MARK_DAMAGE)
     return decoder.decode(head[mark:], whole).encode(UTF8, "surrogatepass")
 
 
@@ -319,7 +319,7 @@ class _Recoded(io.RawIOBase):
 
     def __init__(self, stream: IO[bytes], encoding: str) -> None:
         self._stream = stream
-        self._decoder = codecs.getincrementaldecoder(encoding)(_MARK_DAMAGE)
+        self._decoder = codecs.getincrementaldecoder(encoding)(MARK_DAMAGE)
         self._ready = memoryview(b"")
         self._ended = False
 

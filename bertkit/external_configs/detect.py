@@ -19,7 +19,7 @@ from bertkit.external_configs.habana import pretraining as habana
 from bertkit.external_configs.habana import squad as habana_squad
 from bertkit.external_configs.translation import PRETRAIN, Rule, Translation
 from bertkit.external_configs.unread import refuse_unread
-from bertkit.storage.files import open_binary
+from bertkit.storage.files import is_utf8, open_binary
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,8 @@ def _translate_file(name: str) -> Translation | None:
     path, preset = _split(name)
     with open_binary(path) as stream:
         blob = stream.read()
-    text = blob.decode("utf-8-sig", errors="replace")
+    # Names of files in a script may be in another encoding.
+    text = blob.decode("utf-8-sig", errors="surrogateescape")
     # Scripts first: nothing else is looked for in a file that runs Habana's program.
     found = _translate("text", path, text, preset)
     if found is not None:
@@ -134,6 +135,8 @@ def _translate(syntax: str, path: str, content: Any, preset: str) -> Translation
 
 
 def _json(path: str, text: str) -> Any:
+    if not is_utf8(text):
+        raise ConfigError(f"{path}: not UTF-8", "write it as UTF-8")
     try:
         return parse_json(text, path)
     except DataError as error:

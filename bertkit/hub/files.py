@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from bertkit.codecs.json_lines import keys_once
 from bertkit.errors import DataError
 
 CONFIGS = ("config.json", "bert_config.json")
@@ -93,8 +94,8 @@ def json_object(blob: bytes, where: str) -> dict[str, Any]:
         DataError: it is not.
     """
     try:
-        values = json.loads(blob.decode("utf-8-sig"))
-    except ValueError as error:
+        values = json.loads(blob.decode("utf-8-sig"), object_pairs_hook=keys_once)
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{where} is not JSON: {error}") from error
     if not isinstance(values, dict):
         raise DataError(f"{where} is not an object")

@@ -64,6 +64,8 @@ def checked(values: Any, path: Path) -> dict[str, Any]:
 def _inputs(values: Any, path: Path) -> Sequence[dict[str, Any]]:
     """The inputs of a run: descriptions, or what is said of very many."""
     if isinstance(values, list) and all(isinstance(entry, dict) for entry in values):
+        for entry in values:
+            _require_counts(entry, path, "inputs")
         return [Facts(entry) for entry in values]
     if not ManyInputs.can_be(values):
         raise _damaged(path, "inputs")
@@ -82,11 +84,15 @@ def outputs(values: Any, path: Path) -> dict[str, dict[str, Any]]:
     for name, facts in values.items():
         if not isinstance(facts, Mapping):
             raise _damaged(path, f"outputs: {name}")
-        for key in _COUNTS:
-            count = facts.get(key, 0)
-            if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-                raise _damaged(path, f"outputs: {name}: {key}")
+        _require_counts(facts, path, f"outputs: {name}")
     return {name: Facts(facts) for name, facts in values.items()}
+
+
+def _require_counts(facts: Mapping[str, Any], path: Path, where: str) -> None:
+    for key in _COUNTS:
+        count = facts.get(key, 0)
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise _damaged(path, f"{where}: {key}")
 
 
 def journal_entry(line: bytes, path: Path) -> tuple[dict[str, dict[str, Any]], list[str]] | None:
@@ -97,7 +103,7 @@ def journal_entry(line: bytes, path: Path) -> tuple[dict[str, dict[str, Any]], l
     """
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(entry, dict) or not isinstance(entry.get("empty"), list):
         raise _damaged(path, "a line")

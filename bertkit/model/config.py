@@ -47,6 +47,7 @@ _ONLY = {
     "is_encoder_decoder": False,
     "add_cross_attention": False,
 }
+_DIGITS = 10  # of the number of a label
 
 
 @dataclass
@@ -222,3 +223,30 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected an object, found {type(values).__name__}")
     return values
+
+
+def label_names(values: Mapping[str, Any], origin: str | Path) -> list[str]:
+    """The names in a `config.json` for the outputs of a classifier, by number; none where none are.
+
+    Args:
+        values: the mapping.
+        origin: where it came from, for messages.
+
+    Raises:
+        ConfigError: `id2label` does not number them 0, 1, 2, ...
+    """
+    names = values.get("id2label")
+    if names is None:
+        return []
+    whole = isinstance(names, Mapping) and all(map(_is_number, names))
+    found = {int(key): str(name) for key, name in names.items()} if whole else {}
+    if not found or sorted(found) != list(range(len(names))):
+        raise ConfigError(
+            f"{origin}: id2label does not number the labels 0, 1, 2, ...",
+            "mend the config.json, or fetch it again",
+        )
+    return [found[number] for number in range(len(found))]
+
+
+def _is_number(key: object) -> bool:
+    return str(key).isdecimal() and len(str(key)) < _DIGITS

@@ -44,6 +44,7 @@ from bertkit.storage.files import (
     sync_path,
     write_text,
 )
+from bertkit.storage.inner_names import is_inner_name
 from bertkit.storage.shared_cache import one_process_at_a_time
 from bertkit.storage.temporary import remove_leftovers, temporary_path
 
@@ -270,8 +271,11 @@ def _as_last_time(place: Path, error: UnreachableError) -> tuple[bool, list[Path
     if not listed.is_file():
         raise error
     known = read_json(listed)
-    copies = [copies_folder() / name for name in known["copies"]]
+    names = known.get("copies") if isinstance(known, dict) else None
+    if not isinstance(names, list) or not all(map(is_inner_name, names)):
+        raise error  # damaged: as if there were none
+    copies = [copies_folder() / name for name in names]
     if not all(map(_is_as_it_came, copies)):
         raise error
     log.logger.warning("%s; the copies in %s are used as they are", error, copies_folder())
-    return bool(known["folder"]), copies
+    return bool(known.get("folder")), copies

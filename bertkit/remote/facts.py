@@ -38,7 +38,7 @@ def read_facts(copy: Path) -> dict[str, Any]:
     """What is known of a copy: url, bytes, state, sha256, written (ns); empty if nothing."""
     try:
         found = json.loads(facts_path(copy).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

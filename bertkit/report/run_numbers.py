@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bertkit.codecs.strict_json import is_finite
 from bertkit.configuration.config import load_yaml
 from bertkit.errors import DataError
 from bertkit.kinds.missing import hint_for_missing
@@ -88,7 +88,7 @@ class RunNumbers:
         self.names.update(entry)
         for name, value in self.last[kind].items():
             # Numbers that were not finite are null.
-            if isinstance(value, (int, float)) and math.isfinite(value):
+            if is_finite(value):
                 columns = self._columns.setdefault((kind, name), (array("d"), array("d")))
                 columns[0].append(self._count)
                 columns[1].append(value)
@@ -97,8 +97,8 @@ class RunNumbers:
     def _move(self, entry: Mapping[str, Any]) -> None:
         """Go to the place of a line: a log line tells the time and the speed since the last."""
         seconds, speed = entry.get("seconds"), entry.get("tokens_per_second")
-        if isinstance(seconds, (int, float)) and math.isfinite(seconds):
-            if isinstance(speed, (int, float)) and math.isfinite(speed):
+        if is_finite(seconds):
+            if is_finite(speed):
                 self.tokens += speed * max(0.0, seconds - self.seconds)
             self.seconds = seconds
         self.position = entry.get("position") or self.position

@@ -351,17 +351,20 @@ def read_json(path: str | Path) -> Any:
     """Parse a JSON file, with or without a byte order mark.
 
     Raises:
-        DataError: cannot be read, is not UTF-8 or not JSON; names the line.
+        DataError: cannot be read, is not UTF-8 or not JSON, or has a key twice in an object;
+            names the line.
     """
     import json
+
+    from bertkit.codecs.json_lines import keys_once
 
     with open_binary(path) as stream:
         blob = stream.read()
     try:
-        return json.loads(blob.decode("utf-8-sig"))
+        return json.loads(blob.decode("utf-8-sig"), object_pairs_hook=keys_once)
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
-    except (ValueError, RecursionError) as error:  # numbers too long, lists too deep
+    except (ValueError, RecursionError) as error:  # a key twice, numbers too long, lists too deep
         raise DataError(f"{path}: not readable as JSON: {error}") from error

@@ -13,6 +13,10 @@ def is_inner_name(name: object) -> bool:
     """Whether a name is a relative path that goes down only: no `..`, no root, no empty part."""
     if not isinstance(name, str) or "\0" in name or Path(name).is_absolute():
         return False
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:  # half of a character, which JSON can hold
+        return False
     parts = name.replace("\\", "/").split("/") if os.name == "nt" else name.split("/")
     return all(part not in ("", ".", "..") for part in parts)
 

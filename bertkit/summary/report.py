@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from bertkit import log
+from bertkit.codecs.strict_json import is_finite
 from bertkit.storage.files import human_bytes
 from bertkit.summary.counts import TextCounts
 from bertkit.summary.scripts import script_of
@@ -20,6 +21,10 @@ FEW_OUTSIDE = 0.05
 # Of so few sentences no share is worth a warning.
 FEW = 20
 _NAMED = 10
+_NUMBERS = (
+    *("bytes", "documents", "sentences", "words", "characters", "one_sentence_documents"),
+    *("duplicate_lines", "duplicate_documents", "empty_lines", "overlong_lines"),
+)
 # Whether a character can be written in a vocabulary.
 Knows = Callable[[str], bool]
 
@@ -95,6 +100,24 @@ def _outside(characters: dict[int, int], knows: Knows) -> dict[str, Any]:
         "most_frequent": {chr(code): strange[code] for code in ranked[:_NAMED]},
         "scripts": _scripts(strange),
     }
+
+
+def are_figures(found: Any) -> bool:
+    """Whether a value of a manifest that somebody may have changed has all that `rows` shows."""
+    if not isinstance(found, dict):
+        return False
+    outside = found.get("characters_outside_vocabulary") or {}
+    tables = [found.get("line_lengths"), found.get("scripts")]
+    numbers = [found.get(name) for name in _NUMBERS]
+    if "tokens" in found:
+        numbers += [found.get(name) for name in ("tokens", "tokens_per_word", "unknown")]
+    if outside:
+        tables.append(outside.get("most_frequent") if isinstance(outside, dict) else None)
+        numbers += [outside.get(name) for name in ("different", "share")] if tables[-1] else []
+    if "duplicates" not in found or not all(isinstance(table, dict) for table in tables):
+        return False
+    numbers += [value for table in tables[:2] if table for value in table.values()]
+    return all(map(is_finite, numbers))
 
 
 def rows(found: dict[str, Any]) -> list[tuple[str, str]]:

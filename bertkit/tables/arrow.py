@@ -16,6 +16,8 @@ from bertkit.storage.files import is_remote, open_binary
 
 _LARGEST_SCHEMA = 1 << 24
 _MARK_BYTES = 8
+# What pyarrow's errors say of text in another encoding.
+_NOT_UTF8 = "UTF8"
 _NO_LABEL = -1  # as `datasets` has it in files to predict
 
 
@@ -72,6 +74,8 @@ def read_column_file(path: str) -> ColumnTable:
     with _opened(path) as reader:
         media = [part.name for part in _schema(reader) if _is_media(part.type)]
         table = _table(reader, [name for name in _schema(reader).names if name not in media])
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            _require_sound(column, path, name)
     columns = [
         _values(column, path, name)
         for name, column in zip(table.column_names, table.columns, strict=True)
@@ -105,7 +109,8 @@ def _opened(path: str) -> Iterator[Any]:
     except BertkitError:
         raise
     except Exception as error:  # pyarrow's own kinds
-        raise DataError(f"{path}: not a complete {form} file: {error}") from error
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path}: not a complete {form} file: {reason}") from error
 
 
 def _schema(reader: Any) -> Any:
@@ -127,22 +132,37 @@ def _values(column: Any, path: str, name: str) -> list[Any]:
     """
     try:
         return list(column.to_pylist())
-    except UnicodeDecodeError as error:
-        row = next(number for number, value in enumerate(column, 1) if not _is_readable(value))
-        raise DataError(
-            f"{path}:{row}: the column {name!r} holds text that is not UTF-8",
-            "write the file again from text that is",
-        ) from error
     except Exception as error:  # Python's of a date or a time zone, pyarrow's own
         text = "%s: the column %r cannot be read, and is taken as empty: %s"
         log.warn_once(text % (path, name, error))
         return [None] * len(column)
 
 
-def _is_readable(value: Any) -> bool:
+def _require_sound(column: Any, path: str, name: str) -> None:
+    """Refuse damage that pyarrow does not see: it reads whatever lies where offsets point to.
+
+    Raises:
+        ArrowInvalid: damaged.
+        DataError: text that is not UTF-8.
+    """
+    arrow = require("pyarrow", "Parquet and Arrow files", extra="parquet")
     try:
-        value.as_py()
-    except UnicodeDecodeError:
+        column.validate(full=True)
+    except arrow.ArrowInvalid as error:
+        if _NOT_UTF8 not in str(error):
+            raise
+        row = next(row for row in range(len(column)) if not _is_sound(column.slice(row, 1)))
+        raise DataError(
+            f"{path}:{row + 1}: the column {name!r} holds text that is not UTF-8",
+            "write the file again from text that is",
+        ) from error
+
+
+def _is_sound(column: Any) -> bool:
+    arrow = require("pyarrow", "Parquet and Arrow files", extra="parquet")
+    try:
+        column.validate(full=True)
+    except arrow.ArrowInvalid:
         return False
     return True
 
@@ -161,7 +181,7 @@ def _classes(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
     """Column → names of its classes, from what `datasets` writes into a file's schema."""
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return {}
     found = {}
     for name, feature in features.items() if isinstance(features, dict) else ():

@@ -12,6 +12,7 @@ from pathlib import Path
 from bertkit.errors import DataError
 from bertkit.storage.files import file_state, is_remote, read_json, sha256_of
 from bertkit.storage.folder_walk import describes_data_set
+from bertkit.storage.inner_names import require_inner_names
 from bertkit.storage.input_files import expand_inputs
 
 _STATE = "state.json"
@@ -112,6 +113,7 @@ def _of_folder(folder: str) -> list[str]:
     if names == ():
         raise DataError(f"{folder}: holds no rows", "give a data set with examples in it")
     if names:
+        require_inner_names(names, os.path.join(folder, _STATE))
         return [os.path.join(folder, name) for name in names]
     splits = Path(folder) / _SPLITS
     if splits.is_file():

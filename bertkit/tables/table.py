@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -259,7 +260,7 @@ def _lines(blob: bytes) -> Iterator[_Line]:
 
 
 def _require_names(path: str, names: Sequence[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1 and name})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1 and name)
     if twice:
         raise DataError(f"{path}: two columns are named {twice[0]!r}")
 

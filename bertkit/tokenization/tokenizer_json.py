@@ -103,7 +103,8 @@ def _added(path: str | Path, values: Mapping[str, Any], ids: Mapping[str, int]) 
     entries = values.get("added_tokens") or []
     found: dict[str, int] = {}
     for entry in entries if isinstance(entries, list) else []:
-        token, number = (entry.get("content"), entry.get("id")) if entry else (None, None)
+        known = entry if isinstance(entry, Mapping) else {}
+        token, number = known.get("content"), known.get("id")
         if not isinstance(token, str) or not _is_id(number):
             raise DataError(f"{path}: `added_tokens` has an entry without content or id")
         if ids.get(token, number) != number:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from bertkit.codecs.strict_json import json_text
+from bertkit.codecs.strict_json import is_finite, json_text
 from bertkit.errors import BertkitError, DataError
 from bertkit.storage.files import CHUNK, open_binary, write_text
 from bertkit.train.run_files import METRICS
@@ -100,7 +100,7 @@ def _entry(line: bytes, place: str) -> dict[str, Any]:
     if not isinstance(step, int) or isinstance(step, bool) or step < 0:
         raise DataError(f"{place}: damaged: step is {step!r}"[:200], hint)
     for name, value in entry.items():
-        if name != "kind" and not (value is None or isinstance(value, (int, float))):
+        if name != "kind" and not (value is None or isinstance(value, float) or is_finite(value)):
             raise DataError(f"{place}: damaged: {name} is no number"[:200], hint)
     return entry
 

@@ -115,3 +115,8 @@ def test_anything_else_is_refused_or_has_the_size_asked_for(data, size):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1 << 20
+
+
+def test_an_lz4_block_that_claims_more_than_it_can_hold_takes_no_memory():
+    with pytest.raises(DataError, match="an LZ4 block of 6 bytes claims to hold 4294967295"):
+        decompress_lz4_block(b"\x50abcde", (1 << 32) - 1)

@@ -90,3 +90,9 @@ def test_numbers_are_those_of_yaml_1_2():
 def test_keys_of_two_merges_are_not_twice():
     text = "x: &x {a: 1}\ny: &y {b: 2}\nz: {<<: *x, <<: *y, a: 3}"
     assert parse(text, "f")["z"] == {"a": 3, "b": 2}
+
+
+@pytest.mark.parametrize("numbers", [True, False])
+def test_numbers_that_python_cannot_print_are_refused(numbers):
+    with pytest.raises(ConfigError, match=r"a number of 5,002 digits"):
+        list(safe_yaml.parse_all(f"a: 0x{'f' * 5000}", "x", numbers=numbers))

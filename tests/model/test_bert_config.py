@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bertkit.errors import ConfigError, DataError
-from bertkit.model.config import BertConfig
+from bertkit.model.config import BertConfig, label_names
 
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
 
@@ -74,3 +74,13 @@ def test_training_flops_are_those_of_the_published_formula(size, layers, length,
     )
     flops = shape.training_flops(length, length**2, masked, 1)
     assert flops / 1e9 == pytest.approx(giga, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "names", [{"0": "a", "2": "b"}, {"x": "a"}, ["a"], {}, 5, {"0": "a", "00": "b"}]
+)
+def test_labels_are_numbered_without_gaps(names):
+    assert label_names({"id2label": {"1": "b", "0": "a"}}, "c") == ["a", "b"]
+    assert label_names({}, "c") == label_names({"id2label": None}, "c") == []
+    with pytest.raises(ConfigError, match=r"^c: id2label does not number the labels"):
+        label_names({"id2label": names}, "c")

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from bertkit.errors import DataError
 from bertkit.report import run_numbers
 from bertkit.report.run_numbers import RunNumbers, envelope, read_run, smooth, thinned
 
@@ -69,3 +70,12 @@ def test_a_long_curve_is_drawn_with_few_points_and_keeps_its_extremes(monkeypatc
     assert len(pale[0]) == len(pale[1]) <= 102
     assert pale[1].max() == 9.0 and pale[1].min() == -9.0
     assert np.array_equal(envelope(steps[:50], values[:50])[1], values[:50])
+
+
+@pytest.mark.parametrize(
+    "line", ['{"kind": "train", "step": 1, "loss": N}', '{"kind": "a", "step": N}']
+)
+def test_numbers_too_large_for_floats_are_damage(tmp_path, line):
+    (tmp_path / "metrics.jsonl").write_text(line.replace("N", "1" + "0" * 400) + "\n")
+    with pytest.raises(DataError, match=r"metrics\.jsonl:1: damaged: (loss|step) is no number"):
+        read_run(str(tmp_path))

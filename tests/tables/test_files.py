@@ -41,6 +41,13 @@ def test_names_with_marks_are_names_where_there_is_such_a_file(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("name", ["../a.arrow", "/a.arrow", "a\0.arrow", "\ud800.arrow", ""])
+def test_files_of_a_data_set_lie_in_its_folder(tmp_path, name):
+    (tmp_path / "state.json").write_text(json.dumps({"_data_files": [{"filename": name}]}))
+    with pytest.raises(DataError, match=r"state\.json lists .*, which is no file below its folder"):
+        table_files(str(tmp_path))
+
+
 def test_names_of_several_tables_are_all_different():
     paths = ["a/test", "b/test.csv", "/c/a/test/", "test.parquet", "b/test.csv", "d/train/*.arrow"]
     assert stems_of(paths) == ["test", "b-test", "a-test", "test-2", "test-3", "train"]

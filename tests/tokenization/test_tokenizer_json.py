@@ -118,3 +118,21 @@ def test_files_of_another_kind(tmp_path, values, message):
     (tmp_path / "tokenizer.json").write_text(json.dumps(values))
     with pytest.raises(DataError, match=message):
         tokens_of(tmp_path / "tokenizer.json")
+
+
+@pytest.mark.parametrize(
+    "entry", ["[PAD]", 5, [1], {"content": "x"}, {"content": 5, "id": 1}, None]
+)
+def test_added_tokens_of_another_form_are_refused(tmp_path, entry):
+    model = {"type": "WordPiece", "vocab": {"[UNK]": 0}}
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps({"model": model, "added_tokens": [entry]}))
+    with pytest.raises(DataError, match="an entry without content or id"):
+        tokens_of(path)
+
+
+def test_a_token_with_two_ids_is_refused(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    path.write_text('{"model": {"type": "WordPiece", "vocab": {"a": 0, "b": 1, "a": 2}}}')
+    with pytest.raises(DataError, match="the key 'a' is there twice"):
+        tokens_of(path)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bertkit import log
+from bertkit.codecs.json_lines import keys_once
 from bertkit.corpus import forms
 from bertkit.corpus.cleaning.characters import character_table
 from bertkit.corpus.cleaning.kernels.overlap import filter_of, text_ngrams
@@ -215,10 +216,11 @@ def _json_object(path: str, head: bytes) -> dict[str, Any] | None:
         return None
     try:
         with open_source(path) as stream:
-            return dict(json.loads(stream.read().decode("utf-8-sig")))
+            text = stream.read().decode("utf-8-sig")
+        return dict(json.loads(text, object_pairs_hook=keys_once))
     except json.JSONDecodeError:
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _not_squad(path, error) from error
 
 

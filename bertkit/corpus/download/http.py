@@ -321,10 +321,10 @@ def _total(answer: Message, status: int, size: int) -> int | None:
     """Size of the whole file as the server states it."""
     if status == 206:
         total = answer.get("Content-Range", "").rpartition("/")[2]
-        if total.isdigit():
+        if total.isdecimal():
             return int(total)
     length = answer.get("Content-Length", "")
-    return size + int(length) if length.isdigit() else None
+    return size + int(length) if length.isdecimal() else None
 
 
 def _validator(answer: Message) -> str:
@@ -348,7 +348,7 @@ def _wait(settings: Settings, failures: int, error: _Retryable) -> None:
 
 
 def _seconds(text: str | None) -> float:
-    return min(float(text), 300.0) if text and text.isdigit() else 0.0
+    return min(float(text), 300.0) if text and text.isdecimal() else 0.0
 
 
 def _reason(error: BaseException) -> str:

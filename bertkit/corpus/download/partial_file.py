@@ -43,7 +43,7 @@ class PartialFile:
         try:
             kept = json.loads(self.note.read_text("utf-8"))
             self.url, self.validator = str(kept["url"]), str(kept["validator"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return
         with open(self.path, "rb") as stream:
             while block := stream.read(BLOCK):

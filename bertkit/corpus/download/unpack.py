@@ -7,6 +7,8 @@ before, and stay where they are.
 from __future__ import annotations
 
 import hashlib
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +26,10 @@ _TRAIN, _TEST, _DEV_IDS = (
 )
 _TEST_HEAD = "index\t#1 ID\t#2 ID\t#1 String\t#2 String\n"
 # What zipfile raises for archives that are damaged, encrypted, or packed in a way it does not know.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError),
+    *(NotImplementedError, RuntimeError, ValueError),
+)
 
 
 def unpack(kind: str, output: str | Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ and enough to notice damage.
 
 from __future__ import annotations
 
+import lzma
 import struct
 import zipfile
 import zlib
@@ -22,6 +23,7 @@ from bertkit.workers.termination import held_back
 
 FILES = "files"
 _BLOCK = 16 << 20
+_UNREADABLE = (RuntimeError, ValueError, LookupError)
 
 
 def file_facts(path: str | Path) -> dict[str, Any]:
@@ -107,5 +109,5 @@ def damaged_entry(path: str | Path) -> str | None:
             known = any(entry.CRC for entry in archive.infolist())
             return archive.testzip() if known else None
     # A damaged index may call an entry encrypted, or by a name that is no text.
-    except (RuntimeError, ValueError, LookupError, struct.error, zlib.error) as error:
+    except (*_UNREADABLE, struct.error, zlib.error, lzma.LZMAError) as error:
         raise zipfile.BadZipFile(str(error)) from error

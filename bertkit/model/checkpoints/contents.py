@@ -238,6 +238,10 @@ def infer_config(weights: Mapping[str, Tensor], heads: int, path: Path) -> BertC
     missing = [name for name in names if name not in weights]
     if missing:
         raise DataError(f"{path}: not a BERT encoder: there is no {', '.join(missing)}")
+    flat = [name for name in names if weights[name].dim() != 2]
+    if flat:
+        shape = list(weights[flat[0]].shape)
+        raise DataError(f"{path}: not a BERT encoder: {flat[0]} has the shape {shape}")
     words, positions, segments, inner = (weights[name] for name in names)
     return BertConfig(
         vocab_size=words.shape[0],

@@ -36,6 +36,7 @@ from bertkit.model.parameter_names import (
     from_pytorch_name,
 )
 from bertkit.storage.files import atomic_write, is_utf8, read_json, refuse_lfs_pointer, write_text
+from bertkit.storage.inner_names import is_inner_name
 from bertkit.tokenization import tokenizer_files
 from bertkit.workers.termination import held_back
 
@@ -203,7 +204,7 @@ def _indexed_files(index: Path) -> list[Path]:
     if not isinstance(table, dict) or not table:
         raise DataError(f"{index}: no weight_map")
     names = sorted({str(name) for name in table.values()})
-    outside = [name for name in names if Path(name).name != name]
+    outside = [name for name in names if Path(name).name != name or not is_inner_name(name)]
     if outside:
         raise DataError(f"{index}: {outside[0]!r} is not a file of this folder")
     return [index.parent / name for name in names]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.codecs.sealed_json import require_sealed, sealed
-from bertkit.codecs.strict_json import json_text
+from bertkit.codecs.strict_json import is_finite, json_text
 from bertkit.errors import DataError
 from bertkit.model.checkpoints.checksums import (
     FILES,
@@ -87,9 +87,10 @@ def read_best(run: str | Path) -> dict[str, Any] | None:
     if place is None:
         return None
     found = read_json(place / BEST_FACTS)
-    if not isinstance(found, dict) or not {"step", "metric", "value"} <= found.keys():
+    sound = isinstance(found, dict) and isinstance(found.get("metric"), str)
+    if not sound or not isinstance(found.get("step"), int) or not is_finite(found.get("value")):
         raise DataError(f"{place / BEST_FACTS}: not the facts of a best model", f"remove {place}")
-    return found
+    return dict(found)
 
 
 def find_damage(folder: Path, names: Iterable[str] | None = None, read: bool = True) -> str:
@@ -112,7 +113,7 @@ def find_damage(folder: Path, names: Iterable[str] | None = None, read: bool = T
         return "; ".join(filter(None, (broken_container(folder / name) for name in chosen)))
     try:
         return damage(folder, known, names, read)
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return f"{folder / STATE}: not the state of a run"
 
 

@@ -15,7 +15,7 @@ from bertkit.model.checkpoints.card.model_card import ModelFacts, model_card
 from bertkit.model.checkpoints.contents import CheckpointToWrite
 from bertkit.model.checkpoints.finite import require_finite
 from bertkit.model.checkpoints.hf import write
-from bertkit.model.config import BertConfig
+from bertkit.model.config import BertConfig, label_names
 from bertkit.model.heads import BertForPreTraining
 from bertkit.model.model_types import WORD_HEAD
 from bertkit.model.standalone.flat_rows import flat_rows
@@ -87,10 +87,7 @@ class Model(nn.Module):
     @property
     def labels(self) -> list[str]:
         """Names of its labels, by number; empty for models that have none."""
-        names = self._facts.get("id2label")
-        if not isinstance(names, Mapping):
-            return []
-        return [str(names[key]) for key in sorted(names, key=int)]
+        return label_names(self._facts, "config.json")
 
     def forward(
         self,

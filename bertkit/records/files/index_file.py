@@ -228,12 +228,35 @@ def read_index(path: Path) -> RecordIndex | None:
     body = head[_HEAD:]
     if not head.startswith(_MAGIC) or head[len(_MAGIC) : _HEAD] != b"%08x\n" % zlib.crc32(body):
         raise DamagedIndexError(f"{path} is damaged, or of another version")
-    facts = json.loads(body.rstrip(b"\0"))
+    facts, sizes = _header(body, path)
     columns: dict[str, Column] = {}
     block = 1
-    for name, count in facts.pop("columns"):
+    for name, count in sizes:
         columns[name] = Stored(path, block, count)
         block += blocks_of(count)
     if size != PAGE * block:
         raise DamagedIndexError(f"{path} has {size:,} bytes, it should have {PAGE * block:,}")
     return RecordIndex(facts, columns, path)
+
+
+def _header(body: bytes, path: Path) -> tuple[dict[str, Any], list[tuple[str, int]]]:
+    """The facts of an index, and the names and lengths of its columns in their order."""
+    try:
+        facts = json.loads(body.rstrip(b"\0"))
+    except (ValueError, RecursionError):
+        facts = None
+    sizes = facts.pop("columns", None) if isinstance(facts, dict) else None
+    if not isinstance(sizes, list) or not _is_count(facts.get("records")):
+        raise DamagedIndexError(f"{path} is not what bertkit writes there")
+    for row in sizes:
+        named = isinstance(row, list) and len(row) == 2 and isinstance(row[0], str)
+        if not named or not _is_count(row[1]):
+            raise DamagedIndexError(f"{path} is not what bertkit writes there")
+    offsets = dict(sizes).get("offsets")
+    if offsets is not None and offsets != facts["records"] + 1:
+        raise DamagedIndexError(f"{path} has {offsets:,} places of {facts['records']:,} records")
+    return facts, sizes
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

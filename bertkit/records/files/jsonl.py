@@ -16,6 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from bertkit.codecs.json_lines import keys_once
 from bertkit.errors import DataError
 from bertkit.records.files.compressed_file import unpacked
 from bertkit.records.files.instance import NO_LABEL, Instance, checked_indices, to_batch
@@ -57,7 +58,7 @@ def begins_with_record(path: str) -> bool:
         line = stream.readline(_LONGEST_LINE)
     try:
         values = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(values, dict) and values.keys() >= set(KEYS)
 
@@ -169,7 +170,7 @@ class JsonLinesFile:
 
     def _parse(self, line: bytes, number: Callable[[], int]) -> Instance:
         try:
-            values = json.loads(line)
+            values = json.loads(line, object_pairs_hook=keys_once)
             lists = [_whole_numbers(values[name]) for name in KEYS]
             ids, mask, segments, labels = lists
             label = operator.index(values.get(PAIR_KEY, NO_LABEL))
@@ -200,6 +201,8 @@ def _whole_numbers(values: list[int]) -> np.ndarray:
     Raises:
         ValueError, TypeError, OverflowError: it holds something else.
     """
+    if not isinstance(values, list):
+        raise TypeError("a value where a list should be")
     found = np.array(values)
     if found.dtype.kind not in "iub" and found.size:
         if found.dtype.kind != "O":

@@ -6,7 +6,6 @@ read them, as Cerebras' BertMlmOnlyTfRecordsDynamicMaskProcessor does.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +17,16 @@ import numpy as np
 from bertkit.codecs.protobuf import message_fields
 from bertkit.errors import DataError
 from bertkit.manifests.cache import cached_manifest
+from bertkit.manifests.manifest import manifest_path
 from bertkit.records.config import RecordsConfig
 from bertkit.records.files.instance import NO_LABEL, checked_indices
 from bertkit.records.files.tfrecord.sequence_example import TOKENS, TokenFile, decode_tokens
+from bertkit.storage.files import read_json
 from bertkit.tokenization.vocabulary import Vocab
 
 _PARAMS = "data_params.json"
+_SIZES = ("max_seq_length", "max_predictions_per_seq")
+_LARGEST = 1 << 20
 _MESSAGE = 0x0A  # tag of a message in field 1
 _LIST = 2  # number of the feature list in a map entry, and of the map in a SequenceExample
 
@@ -61,9 +64,9 @@ class UnmaskedFile(TokenFile):
         self._known: dict[bytes, int] = {}
         noted = _noted(Path(self.path))
         length = noted.get("max_seq_length") or max(len(self.tokens(n)) for n in range(len(self)))
-        self.max_seq_length = int(length)
+        self.max_seq_length = length
         own = RecordsConfig(max_seq_length=self.max_seq_length, masked_lm_prob=rules.masked_lm_prob)
-        self.max_predictions_per_seq = int(noted.get("max_predictions_per_seq") or own.predictions)
+        self.max_predictions_per_seq = noted.get("max_predictions_per_seq") or own.predictions
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.path, self._rules)
@@ -95,16 +98,18 @@ class UnmaskedFile(TokenFile):
 
     def _ids(self, number: int) -> list[int]:
         payload = self.record(number)
+        places = self.decoded(number, _places)
         known = self._known
         try:
-            return [known[payload[start:end]] for start, end in _places(payload)]
+            return [known[payload[start:end]] for start, end in places]
         except KeyError:  # a token that was not met before
             return self._learnt(number, payload)
 
     def _learnt(self, number: int, payload: bytes) -> list[int]:
         """The ids of a record, by decoding each of its tokens."""
         ids = []
-        for (start, end), blob in zip(_places(payload), decode_tokens(payload), strict=True):
+        blobs = self.decoded(number, decode_tokens)
+        for (start, end), blob in zip(_places(payload), blobs, strict=True):
             token = blob.decode("utf-8", "replace")
             if token not in self._rules.vocab.ids:
                 raise DataError(
@@ -127,6 +132,8 @@ def _places(payload: bytes) -> list[tuple[int, int]]:
         for _, entry in message_fields(payload, *lists, only=1):
             fields = dict(message_fields(payload, *entry))
             if _LIST in fields and payload[slice(*fields.get(1, (0, 0)))] == TOKENS.encode():
+                if found:
+                    raise DataError("two feature lists of tokens", "make the file again")
                 found += _short_messages(payload, *fields[_LIST])
     return found
 
@@ -135,25 +142,32 @@ def _short_messages(payload: bytes, at: int, end: int) -> list[tuple[int, int]]:
     """The ranges of the messages in field 1, most of which are shorter than 128 bytes."""
     found: list[tuple[int, int]] = []
     while at < end:
-        if payload[at] != _MESSAGE or payload[at + 1] > 127:
+        if at + 1 == end or payload[at] != _MESSAGE or payload[at + 1] > 127:
             rest = message_fields(payload, at, end, only=1)
             return [*found, *((start, stop) for _, (start, stop) in rest)]
         start = at + 2
         at = start + payload[at + 1]
+        if at > end:
+            raise DataError(f"the field at byte {start} reaches beyond its message")
         found.append((start, at))
     return found
 
 
-def _noted(path: Path) -> dict[str, Any]:
+def _noted(path: Path) -> dict[str, int]:
     """The sizes that make-records' manifest or Cerebras' data_params.json tell of a file."""
     manifest = cached_manifest(path.parent)
+    source, values = "", {}
     if manifest is not None and path.name in manifest.outputs:
-        return manifest.config
-    params = path.with_name(_PARAMS)
-    if not params.is_file():
-        return {}
-    try:
-        loaded = json.loads(params.read_text(encoding="utf-8"))
-    except ValueError as error:  # not UTF-8 is one, too
-        raise DataError(f"{params}: not readable as JSON: {error}") from error
-    return loaded if isinstance(loaded, dict) else {}
+        source, values = str(manifest_path(path.parent)), dict(manifest.config)
+    elif (params := path.with_name(_PARAMS)).is_file():
+        source, values = str(params), read_json(params)
+    found = {}
+    for name in _SIZES if isinstance(values, dict) else ():
+        size = values.get(name) or 0
+        if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST:
+            raise DataError(
+                f"{source}: {name} is {str(size)[:40]!r}, not a size of records",
+                "mend the file, or remove it: the sizes are then taken from the records",
+            )
+        found[name] = size
+    return found

@@ -176,6 +176,15 @@ def holds_text(manifest: dict[str, Any]) -> bool:
 def _manifest_text(folder: Path, manifest: Manifest) -> str:
     stats = dict(manifest.stats)
     text = stats.pop("text", None)
+    tables = [stats.get("noticed", {}), stats.get("criteria", {})]
+    named = all(isinstance(table, dict) for table in tables)
+    if (text and not report.are_figures(text)) or not (
+        named and all(isinstance(found, dict) for table in tables for found in table.values())
+    ):
+        raise DataError(
+            f"{manifest_path(folder)}: damaged: stats is not what bertkit writes there",
+            "restore it from a copy, or make the folder again with --overwrite",
+        )
     noticed = stats.pop("noticed", {})
     criteria = {
         name: {key: fact for key, fact in found.items() if key != "examples"}

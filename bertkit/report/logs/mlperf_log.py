@@ -254,7 +254,7 @@ def _event(line: str) -> dict[str, Any]:
     """What a line of a log says; nothing where it is cut off, or another program's."""
     try:
         found = json.loads(line.removeprefix(PREFIX)) if line.startswith(PREFIX) else {}
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

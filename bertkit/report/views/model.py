@@ -8,11 +8,11 @@ from typing import Any
 
 from bertkit import log
 from bertkit.configuration.config import as_dict
-from bertkit.errors import shortened
+from bertkit.errors import ConfigError, shortened
 from bertkit.hub.sources import name_of, source_of
 from bertkit.model.checkpoints import formats, loading
 from bertkit.model.checkpoints.completeness import architecture_of
-from bertkit.model.config import BertConfig, read_config
+from bertkit.model.config import BertConfig, label_names, read_config
 from bertkit.model.model_types import class_of_config
 from bertkit.tokenization import tokenizer_files
 
@@ -106,10 +106,10 @@ def _sizes(shape: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _labels(values: Mapping[str, Any]) -> list[str]:
     """The names of a classifier's outputs in their order; none where nothing names them."""
-    named = values.get("id2label")
-    if not isinstance(named, Mapping):
+    try:
+        return label_names(values, "")
+    except ConfigError:  # whoever uses them says what is wrong with them
         return []
-    return [str(named[key]) for key in sorted(named, key=lambda key: int(key))]
 
 
 def _shown(labels: list[str]) -> str:

@@ -118,7 +118,7 @@ def _column(table: Table, number: int) -> dict[str, Any]:
 
 def _range(values: Sequence[float]) -> dict[str, float]:
     """Least and largest of those that are finite, and how many are not."""
-    finite = [value for value in values if math.isfinite(value)]
+    finite = [value for value in values if isinstance(value, int) or math.isfinite(value)]
     ends = {"least": min(finite), "most": max(finite)} if finite else {}
     return {**ends, "not_finite": len(values) - len(finite)}
 

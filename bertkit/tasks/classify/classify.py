@@ -10,6 +10,7 @@ import numpy as np
 
 from bertkit.errors import ConfigError, DataError, shortened
 from bertkit.model.classification import MULTI, REGRESSION, SINGLE
+from bertkit.model.config import label_names
 from bertkit.tasks.classify import reviews
 from bertkit.tasks.classify.config import ClassifyConfig
 from bertkit.tasks.classify.examples import Example
@@ -92,15 +93,15 @@ class ClassifyTask(TextTask[ClassifyConfig]):
 
     def _labels_of_start(self) -> list[str]:
         facts = self.facts_of_start()
-        names = facts.get("id2label")
-        if not isinstance(names, dict) or facts.get("problem_type") == REGRESSION:
+        names = label_names(facts, self.start)
+        if not names or facts.get("problem_type") == REGRESSION:
             raise ConfigError(
                 f"{self.start} has no labels: it was not fine-tuned for --task classify",
                 "fine-tune it first: bertkit finetune --task classify --train-file FILE",
             )
         if facts.get("problem_type") == MULTI:
             self.config = replace(self.config, multi_label=True)
-        return [str(names[key]) for key in sorted(names, key=int)]
+        return names
 
     def target(self, example: Example) -> int | np.ndarray:
         """The number of the label; several as float32 [C] of 0 and 1."""

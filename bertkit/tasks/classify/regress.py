@@ -58,15 +58,15 @@ class RegressTask(TextTask[RegressConfig]):
             DataError: not a finite number; names file and line.
         """
         try:
-            value = float(example.label)
-        except (TypeError, ValueError):
-            value = math.nan
-        if not math.isfinite(value) or isinstance(example.label, bool):
+            value = np.float32(float(example.label))
+        except (TypeError, ValueError, OverflowError):
+            value = np.float32(math.nan)
+        if not np.isfinite(value) or isinstance(example.label, bool):
             raise DataError(
                 f"{example.place}: the score {str(example.label)[:40]!r} is no number",
                 self._hint(str(example.label)),
             )
-        return np.float32(value)
+        return value
 
     def _hint(self, label: str) -> str:
         """What to do about a score that is no number."""

@@ -17,7 +17,7 @@ from bertkit.tasks.comparison.scored_run import (
     ScoredRun,
     read_scored,
 )
-from bertkit.tasks.comparison.seeds_file import SEEDS, seed_folder
+from bertkit.tasks.comparison.seeds_file import LARGEST_SEED, SEEDS, seed_folder
 from bertkit.train.run_files import CONFIG, METRICS
 
 _FOLDER = re.compile(r"seed-(\d+)")
@@ -32,9 +32,10 @@ def seeds_within(folder: str | Path) -> list[int]:
     if not place.is_dir() or (place / METRICS).is_file() or (place / CONFIG).is_file():
         return []
     found: list[int] = []
-    with contextlib.suppress(BertkitError, KeyError, TypeError, ValueError):
+    with contextlib.suppress(BertkitError, KeyError, TypeError, ValueError, OverflowError):
         if (place / SEEDS).is_file():
-            found = [int(seed) for seed in read_json(place / SEEDS)["seeds"]]
+            noted = [int(seed) for seed in read_json(place / SEEDS)["seeds"]]
+            found = [seed for seed in noted if abs(seed) < LARGEST_SEED]
     for path in place.glob("seed-*"):
         match = _FOLDER.fullmatch(path.name)
         if match and ((path / METRICS).is_file() or (path / SCORES).is_file()):

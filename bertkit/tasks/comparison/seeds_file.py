@@ -15,6 +15,7 @@ from bertkit.errors import BertkitError
 from bertkit.storage.files import read_json, write_text
 
 SEEDS = "seeds.json"
+LARGEST_SEED = 1 << 63  # a seed that somebody wrote there may be larger
 
 
 def seeds_setting() -> Any:
@@ -69,7 +70,7 @@ def missing_seeds(folder: str | Path) -> list[str]:
         return []
     try:
         wanted = [int(seed) for seed in read_json(path)["seeds"]]
-    except (BertkitError, KeyError, TypeError, ValueError):
+    except (BertkitError, KeyError, TypeError, ValueError, OverflowError):
         return []  # nothing depends on it but this hint
-    names = [seed_folder(seed) for seed in wanted]
+    names = [seed_folder(seed) for seed in wanted if abs(seed) < LARGEST_SEED]
     return [name for name in names if not (Path(folder) / name).is_dir()]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
+
+from bertkit.codecs.strict_json import is_finite
 
 SQUAD = "squad"
 # Tasks whose scores are written in percent: those of the official scripts, and ROUGE.
@@ -51,7 +52,7 @@ def scores_in_percent(task: str, scores: Mapping[str, Any]) -> dict[str, float]:
     numbers = {
         name: float(value)
         for name, value in scores.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        if is_finite(value) and not isinstance(value, bool)
     }
     return {
         name: value * to_percent(name, task) if is_share(name) else value

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit.errors import ConfigError, shortened
+from bertkit.model.config import label_names
 from bertkit.storage.files import names_in_list
 
 
@@ -46,8 +47,8 @@ def require_order(labels: Sequence[str], facts: Mapping[str, Any], start: str | 
     Raises:
         ConfigError: names the first such label, or both numbers of labels.
     """
-    learnt = facts.get("id2label")
-    numbers = {str(name): int(key) for key, name in learnt.items()} if learnt else {}
+    learnt = label_names(facts, start)
+    numbers = {name: number for number, name in enumerate(learnt)}
     wrong = next((n for n, name in enumerate(labels) if numbers.get(name, n) != n), None)
     if labels and numbers and len(labels) != len(numbers) and wrong is None:
         raise ConfigError(

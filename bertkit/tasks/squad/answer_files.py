@@ -182,7 +182,7 @@ def read_answers(path: str | Path) -> dict[str, str]:
 def _read_odds(path: Path) -> dict[str, float]:
     try:
         return {name: float(value) for name, value in read_json(path).items()}
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{path}: expected an object of question ids and numbers") from error
 
 
@@ -195,7 +195,7 @@ def _read_nbest(path: Path) -> dict[str, list[dict[str, Any]]]:
             name: [{"text": g["text"], "probability": _share(g["probability"])} for g in guesses]
             for name, guesses in read_json(path).items()
         }
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{path}: expected question ids and lists of guesses") from error
 
 

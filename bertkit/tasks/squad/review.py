@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import log
-from bertkit.codecs.strict_json import json_text
+from bertkit.codecs.strict_json import is_finite, json_text
 from bertkit.errors import DataError
 from bertkit.storage.files import is_utf8, read_json, write_text
 from bertkit.tasks.finetuning.review import NAME
@@ -114,7 +114,7 @@ def _checked(
     written += [text for name in lists for text in row[name]]
     if not all(isinstance(text, str) and is_utf8(text) for text in written):
         raise TypeError(texts)
-    if not all(isinstance(row[name], (int, float)) for name in numbers):
+    if not all(is_finite(row[name]) for name in numbers):
         raise TypeError(numbers)
     return row
 

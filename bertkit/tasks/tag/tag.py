@@ -11,6 +11,7 @@ from torch import nn
 
 from bertkit import log
 from bertkit.errors import ConfigError
+from bertkit.model.config import label_names
 from bertkit.model.token_classification import BertForTokenClassification
 from bertkit.storage.files import write_text
 from bertkit.tasks.finetuning.labels import given_labels, require_order
@@ -82,14 +83,14 @@ class TagTask(FinetuneTask[TagConfig, Sentence]):
     def _take_labels_of_start(self) -> None:
         """Labels and scheme of the checkpoint, where the settings do not say."""
         facts = self.facts_of_start()
-        names = facts.get("id2label")
-        if names is None or _CLASS not in (facts.get("architectures") or ()):
+        names = label_names(facts, self.start)
+        if not names or _CLASS not in (facts.get("architectures") or ()):
             raise ConfigError(
                 f"{self.start} has no tags: it was not fine-tuned for --task tag",
                 "fine-tune it first: bertkit finetune --task tag --train-file FILE",
             )
         require_order(self.labels, facts, self.start)
-        self.labels = self.labels or [str(names[key]) for key in sorted(names, key=int)]
+        self.labels = self.labels or names
         scheme, learnt = self.config.tag_scheme, str(facts.get("tag_scheme", AUTO))
         if learnt in (NONE, *SCHEMES) and scheme in (AUTO, learnt):
             self.scheme = learnt  # of the tags that were met, where the labels have others besides

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ import torch
 
 from bertkit import __version__
 from bertkit.codecs.sealed_json import CHECKSUM
+from bertkit.codecs.strict_json import is_finite
 from bertkit.configuration.config import as_dict, flatten
 from bertkit.configuration.record_settings import unread_of
 from bertkit.configuration.settings import FIXED, FREE, ROUNDING, default_values, resume_rules
@@ -22,6 +23,7 @@ from bertkit.tokenization.tokenizer_facts import NOT_RECORDED, TokenizerFacts, o
 from bertkit.tokenization.tokenizer_facts import require_same as require_same_tokens
 
 C = TypeVar("C")
+_AGAIN = "resume from another checkpoint, or restore this one from a copy"
 
 
 def versions() -> dict[str, str]:
@@ -104,7 +106,7 @@ def load_state(checkpoint: str | Path) -> RunState:
     values = files.read_state(path.parent)
     known = {name: value for name, value in values.items() if name not in (FILES, CHECKSUM)}
     try:
-        return RunState(**known)
+        found = RunState(**known)
     except TypeError as error:
         surplus = sorted(known.keys() - {item.name for item in fields(RunState)})
         hint = "a newer bertkit wrote it; resume with that one" if surplus else ""
@@ -112,6 +114,23 @@ def load_state(checkpoint: str | Path) -> RunState:
                    and item.default_factory is MISSING and item.name not in known]  # fmt: skip
         what = f"without {', '.join(missing)}" if missing else f"with {', '.join(surplus)}"
         raise DataError(f"{path}: not the state of a run, {what}", hint) from error
+    wrong = [item.name for item in fields(RunState) if not _fits(getattr(found, item.name), item)]
+    if wrong:
+        raise DataError(f"{path}: not the state of a run: {', '.join(wrong)}", _AGAIN)
+    return found
+
+
+def _fits(value: Any, item: Field[Any]) -> bool:
+    """Whether a value is of the type that its field has; counts are never negative."""
+    kind = str(item.type)
+    if kind.startswith("dict"):
+        return isinstance(value, dict) or (value is None and kind.endswith("None"))
+    if kind == "int":
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return whole and (value >= 0 or item.name == "seed")
+    if kind == "float":
+        return is_finite(value) and not isinstance(value, bool)
+    return isinstance(value, {"str": str, "bool": bool}[kind])
 
 
 def require_same(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import torch
 from safetensors.torch import save_file
 
@@ -65,3 +67,14 @@ def test_whatever_the_index_of_a_file_of_tensors_says_costs_no_traceback(tmp_pat
             path.write_bytes(blob[:place] + bytes([value]) + blob[place + 1 :])
             found += bool(broken_container(path))
     assert found > 100
+
+
+def test_entries_of_any_compression_may_be_damaged(tmp_path):
+    path = tmp_path / "a.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a/data.pkl", b"x" * 1000)
+    blob = bytearray(path.read_bytes())
+    place = blob.index(b"\x5d\0\0")  # LZMA's properties
+    blob[place] = 255
+    path.write_bytes(blob)
+    assert "not a complete file of tensors" in broken_container(path)

@@ -133,9 +133,10 @@ def test_damaged_hostile_and_absent_files(tmp_path, capsys):
         load_weights(evil)
     index = tmp_path / "parts" / "model.safetensors.index.json"
     index.parent.mkdir()
-    index.write_text(json.dumps({"weight_map": {"a": "../model.safetensors"}}))
-    with pytest.raises(DataError, match="not a file of this folder"):
-        load_weights(index.parent)
+    for name in ("../model.safetensors", "a\0.safetensors", "\ud800.safetensors"):
+        index.write_text(json.dumps({"weight_map": {"a": name}}))
+        with pytest.raises(DataError, match="not a file of this folder"):
+            load_weights(index.parent)
 
 
 @pytest.mark.parametrize("prefix", ["_orig_mod.", "module._orig_mod.", "_orig_mod.module."])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 
@@ -76,3 +78,20 @@ def test_a_cut_file_is_damaged(tmp_path, size):
 
 def test_no_file_is_no_index(tmp_path):
     assert read_index(tmp_path / "none") is None
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        *("[1]", "{", "[" * 3000, '{"columns": []}', '{"records": -1, "columns": []}'),
+        '{"records": 1, "columns": [["a", "b"]]}',
+        '{"records": 2, "columns": [["offsets", 2]]}',
+    ],
+)
+def test_a_right_checksum_is_not_enough(tmp_path, facts):
+    magic = b"bertkit index 1\n"
+    body = facts.encode().ljust(PAGE - len(magic) - 9, b"\0")
+    path = tmp_path / "x.index"
+    path.write_bytes(magic + b"%08x\n" % zlib.crc32(body) + body + bytes(PAGE))
+    with pytest.raises(DamagedIndexError):
+        read_index(path)

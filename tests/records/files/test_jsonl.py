@@ -61,6 +61,9 @@ def test_external_json_lines_have_the_widths_that_occur(tmp_path, plain):
         (b"{broken", ":2: not a record: Expecting"),
         (b"[" * 100_000, ":2: not a record: it is nested too deeply"),
         (b'{"input_ids": [' + b"9" * 30 + b"]}", ":2: not a record: Python int too large"),
+        (b'{"input_ids":true,"attention_mask":[1],"token_type_ids":[0],"labels":[0]}',
+         ":2: not a record: a value where a list should be"),
+        (b'{"labels":[0],"labels":[1]}', ":2: not a record: the key 'labels' is there twice"),
         (b'{"input_ids":[1,2],"attention_mask":[1],"token_type_ids":[0],"labels":[0],'
          b'"next_sentence_label":0}', ":2: its lists differ in length"),
         (b'{"input_ids":[1,2],"attention_mask":[0,1],"token_type_ids":[0,0],"labels":[0,0],'

@@ -60,7 +60,7 @@ def test_sizes_are_those_noted_beside_the_file(tmp_path, rules):
     file = open_records(path, rules)
     assert (file.max_seq_length, file.max_predictions_per_seq) == (16, 3)
     (tmp_path / "data_params.json").write_text("{")
-    with pytest.raises(DataError, match=r"data_params.json: not readable"):
+    with pytest.raises(DataError, match=r"data_params.json:1: not JSON"):
         open_records(path, rules)
 
 
@@ -93,3 +93,19 @@ def test_every_epoch_gets_its_masks_and_the_windows_stay(shared, tmp_path):
     assert np.array_equal(first["masked_lm_ids"][rows, slots], plain["input_ids"][rows, places])
     hidden = first["input_ids"][rows, places] == vocab.mask_id
     assert 0.6 < hidden.mean() < 0.95
+
+
+@pytest.mark.parametrize("size", ['"128"', "-1", "1e3", "1" + "0" * 30])
+def test_sizes_of_another_program_are_looked_at(tmp_path, rules, size):
+    path = written(tmp_path, WINDOWS)
+    (tmp_path / "data_params.json").write_text(f'{{"max_seq_length": {size}}}')
+    with pytest.raises(DataError, match=r"data_params\.json: max_seq_length is '.*', not a size"):
+        open_records(path, rules)
+
+
+def test_two_lists_of_tokens_are_refused(tmp_path, rules):
+    ship = unmasked(["[CLS]", "ship", "[SEP]"])
+    path = tmp_path / "examples-1.tfrecords"
+    write_records(path, [ship, ship + ship])
+    with pytest.raises(DataError, match=r"record 1: .*two feature lists"):
+        open_records(path, rules).batch([0, 1])

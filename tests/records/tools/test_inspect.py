@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -152,3 +154,21 @@ def test_errors(tmp_path):
     (tmp_path / "text.tfrecord").write_text("this is no record file at all")
     with pytest.raises(DataError, match="holds text, not record files"):
         inspect_records([str(tmp_path / "text.tfrecord")])
+
+
+@pytest.mark.parametrize(
+    "stats", [{"text": {"words": "x"}}, {"text": [1]}, {"noticed": {"a": 1}}, {"criteria": 5}]
+)
+def test_a_manifest_that_somebody_changed_is_damaged(tmp_path, stats):
+    (tmp_path / "manifest.json").write_text(
+        json.dumps({"command": "extract", "config": {}, "stats": stats})
+    )
+    with pytest.raises(DataError, match=r"manifest\.json: damaged: stats"):
+        inspect_manifest(tmp_path)
+
+
+def test_sizes_of_inputs_are_counts(tmp_path):
+    values = {"command": "extract", "config": {}, "inputs": [{"path": "a", "bytes": "5"}]}
+    (tmp_path / "manifest.json").write_text(json.dumps(values))
+    with pytest.raises(DataError, match="damaged: inputs: bytes"):
+        inspect_manifest(tmp_path)

@@ -45,3 +45,9 @@ def test_other_tensors_are_named(folder):
     assert found["unknown_tensors"] == ["adapter.weight"] and "adapter.weight" in text
     own = sum(value.numel() for value in BertForPreTraining(SHAPE).state_dict().values())
     assert found["parameters"] == own and found["dtypes"] == ["float32"]
+
+
+def test_labels_that_are_not_numbered_are_passed_over(folder):
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"id2label": {"a": "b", "1.5": "c"}}))
+    assert view_model(str(folder))[0]["labels"] == []

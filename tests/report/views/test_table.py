@@ -90,3 +90,10 @@ def test_numbers_that_are_not_finite_are_counted(bertkit, tmp_path):
     assert "least" not in b and b["not_finite"] == 4
     shown = bertkit("inspect", tmp_path / "a.parquet").out
     assert "1.0 to 2.0, 2 not finite" in shown
+
+
+def test_numbers_too_large_for_floats_are_shown(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"n": 1{"0" * 400}}}\n{{"n": 2}}\n')
+    (column,) = view_table(str(path))[0]["columns"]
+    assert (column["least"], column["most"], column["not_finite"]) == (2, 10**400, 0)

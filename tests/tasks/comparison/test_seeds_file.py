@@ -12,6 +12,13 @@ def test_what_is_written_is_read(tmp_path):
 
 def test_a_file_of_another_form_says_nothing(tmp_path):
     assert missing_seeds(tmp_path) == [] and read_inputs(tmp_path) == {}
-    for text in ("{", "[]", '{"seeds": 3, "inputs": 4}'):
+    large = "1" + "0" * 400
+    for text in (
+        "{",
+        "[]",
+        '{"seeds": 3, "inputs": 4}',
+        f'{{"seeds": [{large}]}}',
+        '{"seeds": [Infinity]}',
+    ):
         (tmp_path / "seeds.json").write_text(text)
         assert missing_seeds(tmp_path) == [] and read_inputs(tmp_path) == {}

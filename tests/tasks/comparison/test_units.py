@@ -26,6 +26,7 @@ def test_only_the_end_of_a_name_tells_what_it_is():
 
 def test_what_is_no_number_is_no_score():
     assert scores_in_percent("tag", {"f1": None, "b": True, "c": float("nan"), "d": "x"}) == {}
+    assert scores_in_percent("tag", {"f1": 10**400}) == {}
 
 
 @pytest.mark.parametrize(

@@ -135,3 +135,18 @@ def test_a_changed_state_and_a_newer_one_are_refused(tmp_path):
     with pytest.raises(DataError, match="invented") as caught:
         load_state(tmp_path)
     assert "newer bertkit" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("step", "3"), ("step", -1), ("position", True), ("epoch", 10**400), ("config", []),
+     ("data_fingerprint", 5), ("start", "x"), ("finished", 1)],
+)  # fmt: skip
+def test_facts_of_another_type_are_refused_by_name(tmp_path, name, value):
+    write_state(tmp_path, state(3))
+    path = tmp_path / "state.json"
+    known = json.loads(path.read_text())
+    del known["checksum"]
+    path.write_text(json.dumps({**known, name: value}))
+    with pytest.raises(DataError, match=f"not the state of a run: {name}$"):
+        load_state(tmp_path)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
 from bertkit.codecs.packed_stream import decompression_errors
@@ -21,6 +21,8 @@ from bertkit.storage.files import is_remote, size_of
 _ROWS = 256
 # Pages of a column are read through so much, not all at once.
 _BUFFER = 1 << 20
+# What pyarrow's errors say of text in another encoding.
+_NOT_UTF8 = "UTF8"
 
 
 def read_parquet(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rejected]:
@@ -35,12 +37,12 @@ def read_parquet(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | 
         text = _column(schema, options, file)
         first = 0
         wanted = []
-        span = options.span or Span(0, sys.maxsize)
-        for group in range(table.num_row_groups):
-            begin = _begin(table, group)
-            if begin < span.start:
+        span = options.span
+        begins = _begins(table, size_of(file.path)) if span else [0] * table.num_row_groups
+        for group, begin in enumerate(begins):
+            if span and begin < span.start:
                 first += table.metadata.row_group(group).num_rows
-            elif begin < span.stop:
+            elif not span or begin < span.stop:
                 wanted.append(group)
         names = _needed(schema, text, options)
         batches = table.iter_batches(batch_size=_ROWS, row_groups=wanted, columns=names)
@@ -88,8 +90,8 @@ def spans_of(file: RawFile, size: int) -> list[Span]:
         return [Span(0, total)]
     starts = [0]
     with _parquet(file) as table:
-        for group in range(1, table.num_row_groups):
-            if (begin := _begin(table, group)) - starts[-1] >= size:
+        for begin in _begins(table, total)[1:]:
+            if begin - starts[-1] >= size:
                 starts.append(begin)
     return spans_between(starts, total)
 
@@ -101,12 +103,41 @@ def _documents(
     keys.text = text
     number = first
     for batch in batches:
-        for record in batch.to_pylist():
+        for record in _records(batch):
             number += 1
             name = f"{file}, row {number}"
-            found = keys.document(record, name)
+            found = (
+                Rejected(name, record) if isinstance(record, str) else keys.document(record, name)
+            )
             large = isinstance(found, RawDocument) and len(found.text) > options.max_bytes
             yield too_large(name, options) if large else found
+
+
+def _records(batch: Any) -> list[dict[str, Any] | str]:
+    """The values of each row by column; for a row that Python cannot have, why.
+
+    pyarrow believes a damaged file's offsets, and reads whatever lies in memory there: they are
+    checked first.
+
+    Raises:
+        ArrowInvalid: damaged.
+    """
+    try:
+        batch.validate(full=True)
+        return list(batch.to_pylist())
+    except (ValueError, OverflowError) as error:  # pyarrow's own, and Python's of a date
+        if isinstance(error, _arrow_error()) and _NOT_UTF8 not in str(error):
+            raise
+        if batch.num_rows == 1:
+            reason = "text that is not UTF-8" if _NOT_UTF8 in str(error) else str(error)
+            return [f"cannot be read: {reason}"]
+    return [found for row in range(batch.num_rows) for found in _records(batch.slice(row, 1))]
+
+
+def _arrow_error() -> type[Exception]:
+    """What all errors are that pyarrow raises of its own."""
+    arrow = require("pyarrow", "Parquet and Arrow files", extra="parquet")
+    return arrow.ArrowException  # type: ignore[no-any-return]
 
 
 def _column(schema: Any, options: ReadOptions, file: RawFile) -> str:
@@ -126,16 +157,17 @@ def _needed(schema: Any, text: str, options: ReadOptions) -> list[str]:
     return list(dict.fromkeys(name for name in found if name in schema.names))
 
 
-def _begin(table: Any, group: int) -> int:
-    """Offset of the first byte of a row group."""
-    columns = table.metadata.row_group(group)
-    places = []
-    for index in range(columns.num_columns):
-        column = columns.column(index)
-        places.append(column.data_page_offset)
-        if column.has_dictionary_page and column.dictionary_page_offset:
-            places.append(column.dictionary_page_offset)
-    return min(places, default=0)
+def _begins(table: Any, size: int) -> list[int]:
+    """About where in a file of so many bytes each of its row groups begins, by its rows.
+
+    pyarrow knows the very byte, but ends the process where that part of a file is damaged.
+    """
+    rows = [
+        max(0, table.metadata.row_group(group).num_rows) for group in range(table.num_row_groups)
+    ]
+    whole = max(1, sum(rows))
+    before = [0, *accumulate(rows)][: len(rows)]
+    return [size * rows_before // whole for rows_before in before]
 
 
 @contextlib.contextmanager
@@ -178,13 +210,18 @@ def _opened(file: RawFile) -> Iterator[Any]:
 @contextlib.contextmanager
 def _errors(file: RawFile) -> Iterator[None]:
     """Turn pyarrow's errors in the block into DataError."""
-    arrow = require("pyarrow", "Parquet and Arrow files", extra="parquet")
     with decompression_errors(str(file)):
         try:
             yield
-        except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError, OSError) as error:
+        except MemoryError as error:
+            raise DataError(
+                f"{file} is truncated or damaged, or has a part that memory does not hold",
+                "download or write the file again, in smaller row groups or record batches",
+            ) from error
+        except (_arrow_error(), OSError, UnicodeDecodeError) as error:  # the last: of names
             if isinstance(error, OSError) and error.errno is not None:
                 raise
+            reason = str(error).partition("\n")[0]
             raise DataError(
-                f"{file} is truncated or damaged ({error})", "download or write the file again"
+                f"{file} is truncated or damaged ({reason})", "download or write the file again"
             ) from error

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
+from bertkit.codecs.json_lines import parse_json
 from bertkit.corpus.document import RawDocument, Rejected
 from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.forms.keyed.json_values import JsonHead, json_head, json_values
 from bertkit.corpus.forms.keyed.keys import TextKeys, value_at
 from bertkit.corpus.forms.text import too_large
 from bertkit.corpus.raw_file import RawFile, open_source
-from bertkit.errors import NotTextError
+from bertkit.errors import DataError, NotTextError
 from bertkit.tables.text_column import find_text_key
 
 
@@ -39,11 +39,11 @@ def read_json(file: RawFile, options: ReadOptions) -> Iterator[RawDocument | Rej
 def json_document(blob: bytes, name: str, keys: TextKeys) -> RawDocument | Rejected:
     """A document from the bytes of an object, or of a string."""
     try:
-        value = json.loads(blob.decode("utf-8"))
+        value = parse_json(blob.decode("utf-8"), name)
     except UnicodeDecodeError as error:
         return Rejected(name, f"not UTF-8 at byte {error.start} of the line")
-    except (ValueError, RecursionError) as error:
-        return Rejected(name, f"not JSON: {error}")
+    except DataError as error:
+        return Rejected(name, error.message.removeprefix(f"{name}: "))
     if isinstance(value, str):
         return RawDocument(name, "", value)
     if not isinstance(value, dict):

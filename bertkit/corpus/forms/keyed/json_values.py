@@ -19,6 +19,7 @@ _STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 _SCALAR = re.compile(rb'[^\s,\[\]{}"]*')
 _WORDS = ("true", "false", "null", "NaN", "Infinity", "-Infinity", "-")
 _LOOKED_AT = 20
+_LONGEST_NUMBER = 4000
 
 
 class JsonHead(NamedTuple):
@@ -45,7 +46,7 @@ def json_head(text: bytes) -> JsonHead | None:
     listed = head.startswith("[")
     if not head.startswith(("{", "[")):
         return None
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(parse_int=_whole_number)
     values: list[Any] = []
     place, cut, lines, ended = int(listed), False, True, False
     while len(values) < _LOOKED_AT and not cut:
@@ -82,6 +83,11 @@ def json_head(text: bytes) -> JsonHead | None:
     if not listed and values and not isinstance(values[0], dict):
         return None
     return JsonHead(listed, lines and not listed, values, cut)
+
+
+def _whole_number(digits: str) -> int:
+    """A number; how a file begins is no question of one that Python refuses for its length."""
+    return int(digits) if len(digits) < _LONGEST_NUMBER else 0
 
 
 def _cut_off(error: json.JSONDecodeError, head: str) -> bool:

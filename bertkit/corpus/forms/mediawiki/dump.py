@@ -33,7 +33,7 @@ from bertkit.corpus.forms.mediawiki import UTF16
 from bertkit.corpus.forms.mediawiki.site import Site, is_redirect, site_of
 from bertkit.corpus.forms.mediawiki.wikitext import plain_text
 from bertkit.corpus.forms.mediawiki.wikitext_fallback import parser
-from bertkit.corpus.forms.xml.elements import elements
+from bertkit.corpus.forms.xml.elements import elements_within
 from bertkit.corpus.noticed import UNKNOWN_TEMPLATE, WIKI
 from bertkit.corpus.raw_file import RawFile
 from bertkit.storage.files import open_binary
@@ -44,6 +44,7 @@ _HEAD = 1 << 16
 # The next stream is looked for so far, at least, before a stream is cut between its blocks.
 _NEAR = 1 << 20
 _PASS = "surrogatepass"
+_ROOT = "mediawiki"
 
 
 @dataclass(frozen=True)
@@ -164,9 +165,12 @@ def _packed_starts(view: mmap.mmap, size: int) -> Iterator[int]:
 
 def _site(file: RawFile, variant: str = "", unknown: str = "drop") -> Site:
     """The wiki, by the head of its dump."""
+    return site_of(_head_of(file), variant, unknown)
+
+
+def _head_of(file: RawFile) -> str:
     head = file.head(_HEAD, b"</namespaces>")
-    text = head.decode(UTF16.get(head[:2], "utf-8"), "replace")
-    return site_of(text, variant, unknown)
+    return head.decode(UTF16.get(head[:2], "utf-8"), "replace")
 
 
 class _Bounds:
@@ -187,7 +191,9 @@ class _Bounds:
 def _pages(file: RawFile, max_bytes: int, span: Span | None) -> Iterator[bytes | None]:
     """The bytes of each page; None for one too large or without an end."""
     bounds = _Bounds(file, span)
-    return elements(_blocks(file, bounds), ("page",), max_bytes, lambda: bounds.end)
+    root = _ROOT if _ROOT in _head_of(file) else ""
+    blocks = _blocks(file, bounds)
+    return elements_within(str(file), root, blocks, ("page",), max_bytes, lambda: bounds.end)
 
 
 def _blocks(file: RawFile, bounds: _Bounds) -> Iterator[bytes]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bertkit.codecs.json_lines import parse_json
 from bertkit.corpus.document import Found, Noticed, RawDocument, Rejected, Skipped, Unparsed
 from bertkit.corpus.forms.form import ReadOptions
 from bertkit.corpus.forms.mediawiki.html_text import is_redirect, plain_text_of_html
@@ -14,6 +14,7 @@ from bertkit.corpus.forms.text import too_large
 from bertkit.corpus.lines import DocumentBytes, lines
 from bertkit.corpus.noticed import WIKI
 from bertkit.corpus.raw_file import RawFile
+from bertkit.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,11 @@ class Article(Unparsed):
             `Rejected` for a line that is no article.
         """
         try:
-            value = json.loads(self.blob.decode("utf-8"))
+            value = parse_json(self.blob.decode("utf-8"), self.place)
         except UnicodeDecodeError as error:
             return (Rejected(self.place, f"not UTF-8 at byte {error.start} of the line"),)
-        except (ValueError, RecursionError) as error:
-            return (Rejected(self.place, f"not JSON: {error}"),)
+        except DataError as error:
+            return (Rejected(self.place, error.message.removeprefix(f"{self.place}: ")),)
         body = value.get("article_body") if isinstance(value, dict) else None
         document = body.get("html") if isinstance(body, dict) else None
         if not isinstance(document, str):

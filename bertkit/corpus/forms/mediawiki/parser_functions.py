@@ -202,7 +202,8 @@ def _tag(values: Sequence[str]) -> str:
 
 def _padded(left: bool) -> Callable[[Sequence[str]], str]:
     def pad(values: Sequence[str]) -> str:
-        width = int(_at(values, 1)) if _at(values, 1).isdigit() else 0
+        digits = _at(values, 1).lstrip("0")
+        width = int(digits[:4]) if digits.isdecimal() else 0
         sign = (_at(values, 2) or "0")[0]
         width = min(width, 500)
         return values[0].rjust(width, sign) if left else values[0].ljust(width, sign)

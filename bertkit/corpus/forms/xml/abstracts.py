@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from bertkit.corpus.document import Found, RawDocument, Rejected, Skipped, Unparsed
-from bertkit.corpus.forms.xml.elements import elements
+from bertkit.corpus.forms.xml.elements import elements_within
 from bertkit.corpus.forms.xml.text import paragraphs_in
 
 # Root element → its records. Until 2016 a file held citations without a frame around each.
@@ -80,7 +80,7 @@ def read_records(
         place: names the file in messages.
         max_bytes: of the XML of a record; a larger one is rejected.
     """
-    found = elements(blocks, RECORDS.get(root, _ARTICLES), max_bytes)
+    found = elements_within(place, root, blocks, RECORDS.get(root, _ARTICLES), max_bytes)
     for number, blob in enumerate(found, start=1):
         yield Record(f"{place}, record {number}", blob, max_bytes)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from xml.etree.ElementTree import Element
 
 from bertkit.corpus.document import Found, RawDocument, Rejected
-from bertkit.corpus.forms.xml.elements import elements
+from bertkit.corpus.forms.xml.elements import elements_within
 from bertkit.corpus.forms.xml.source import as_utf8
 from bertkit.corpus.forms.xml.text import local_name, paragraphs_in
 from bertkit.errors import DataError
@@ -34,7 +34,8 @@ def read_set(blocks: Iterable[bytes], place: str, max_bytes: int) -> Iterator[Fo
         place: names the file in messages.
         max_bytes: of the XML of an article; a larger one is rejected.
     """
-    for number, blob in enumerate(elements(blocks, ("article",), max_bytes), start=1):
+    found = elements_within(place, "pmc-articleset", blocks, ("article",), max_bytes)
+    for number, blob in enumerate(found, start=1):
         where = f"{place}, article {number}"
         if blob is None:
             yield Rejected(where, f"more than {max_bytes:,} bytes, or never closed")

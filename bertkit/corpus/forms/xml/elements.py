@@ -11,8 +11,13 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from bertkit import log
+
 # White space behind the name in a tag; with more it is taken for no tag.
 _SPACE = 64
+# The root element ends so near the end of a file; in shorter pieces it is not looked for.
+_TAIL = 4096
+_SHORTEST = 200
 
 
 def elements(
@@ -67,3 +72,55 @@ def elements(
             return
     if inside:
         yield None
+
+
+def elements_within(
+    place: str,
+    root: str,
+    blocks: Iterable[bytes],
+    names: Sequence[str],
+    max_bytes: int,
+    stop: Callable[[], float] | None = None,
+) -> Iterator[bytes | None]:
+    """`elements` of a file, with a warning where its root element has no end.
+
+    A file that is cut off between two elements would else pass for a whole one.
+
+    Args:
+        place: names the file.
+        root: local name of the root element; empty, or one of `names`, where there is none.
+        blocks, names, max_bytes, stop: as for `elements`.
+    """
+    ending = _Ending(blocks)
+    found: bytes | None = b""
+    for found in elements(ending, names, max_bytes, stop):
+        yield found
+    # A piece of a file may begin within the last tag.
+    if ending.reached and root and root not in names and found is not None:
+        closed = re.search(rb"</(?:[\w.-]+:)?" + re.escape(root.encode()) + rb"\s*>", ending.tail)
+        if not closed and ending.size >= _SHORTEST:
+            what = f"there is no </{root}> at its end, what should come before it is missing"
+            log.warn_once(f"{place}: cut off: {what}")
+
+
+class _Ending:
+    """Blocks, of which the last bytes are kept.
+
+    Attributes:
+        tail: the last bytes so far, some thousand at least where there are so many.
+        size: bytes so far.
+        reached: there are no more blocks.
+    """
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self._blocks = blocks
+        self.tail = b""
+        self.size = 0
+        self.reached = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        for block in self._blocks:
+            self.tail = block[-_TAIL:] if len(block) >= _TAIL else (self.tail + block)[-_TAIL:]
+            self.size += len(block)
+            yield block
+        self.reached = True

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import IO
 
 from bertkit.codecs.packed_stream import PIECE
+from bertkit.corpus.raw_file import MARK_DAMAGE
 from bertkit.errors import DataError
 
 # First bytes of a file → its encoding; a mark of UTF-32 begins like one of UTF-16.
@@ -120,7 +121,7 @@ def _recoded(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         return
     # Wrong bytes become lone surrogates, which no parser takes: they cost their record.
     wide = encoding.startswith(("utf-16", "utf-32"))
-    decoder = codecs.getincrementaldecoder(encoding)("surrogatepass" if wide else "surrogateescape")
+    decoder = codecs.getincrementaldecoder(encoding)(MARK_DAMAGE if wide else "surrogateescape")
     first_text = True
     for block in blocks:
         text = decoder.decode(block)

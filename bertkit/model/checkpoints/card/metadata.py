@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bertkit.codecs.strict_json import is_finite
 from bertkit.manifests.manifest import Manifest, read_manifest
 
 # Our names of scores → those under which the hub knows them, where they differ.
@@ -69,7 +70,7 @@ def scores_of(values: Mapping[str, Any]) -> tuple[dict[str, float], str]:
     numbers = {
         key: float(value)
         for key, value in (inner if isinstance(inner, Mapping) else values).items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
+        if is_finite(value) and not isinstance(value, bool)
     }
     return numbers, file_name(values.get("eval_file"))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bertkit import __version__
+from bertkit.codecs.strict_json import is_finite
 from bertkit.configuration.config import flatten
 from bertkit.configuration.record_settings import unused_record_settings
 from bertkit.hub.names import SCHEME
@@ -118,7 +119,7 @@ def _state_of(folder: Path) -> Path | None:
 
 def _step_of_best(folder: Path) -> int | None:
     values = read_json(folder / BEST_FACTS)
-    return values.get("step") if isinstance(values, dict) else None
+    return _whole(values.get("step")) if isinstance(values, dict) else None
 
 
 def _take_state(facts: ModelFacts, state: Mapping[str, Any], backends: Sequence[str]) -> None:
@@ -134,7 +135,7 @@ def _take_state(facts: ModelFacts, state: Mapping[str, Any], backends: Sequence[
         and (key.partition(".")[0] not in backends or key.startswith(f"{machine}."))
     }
     facts.fingerprint = str(state.get("data_fingerprint", ""))
-    facts.step = state.get("step")
+    facts.step = _whole(state.get("step"))
     metrics = state.get("metrics")
     facts.metrics = _numbers(flatten(metrics) if isinstance(metrics, dict) else {})
     evaluation = metrics.get("eval") if isinstance(metrics, dict) else None
@@ -143,7 +144,7 @@ def _take_state(facts: ModelFacts, state: Mapping[str, Any], backends: Sequence[
     facts.scored_on = next((file_name(settings[key]) for key in names if settings.get(key)), "")
     start = state.get("start")
     hub = start.get("hub") if isinstance(start, dict) else None
-    facts.base = str(start["path"]) if hub and isinstance(start, dict) else facts.base
+    facts.base = str(start.get("path")) if hub and isinstance(start, dict) else facts.base
     inputs = config.get("input") if isinstance(config, dict) else None
     for name in inputs if isinstance(inputs, list) else [inputs] if inputs else []:
         manifest = read_manifest(str(name)) if Path(str(name)).is_dir() else None
@@ -165,7 +166,11 @@ def _take_state(facts: ModelFacts, state: Mapping[str, Any], backends: Sequence[
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    return {key: value for key, value in values.items() if isinstance(value, (int, float))}
+    return {key: value for key, value in values.items() if is_finite(value)}
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _is_plain(value: Any) -> bool:

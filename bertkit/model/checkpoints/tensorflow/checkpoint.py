@@ -35,15 +35,16 @@ def find(path: Path) -> Path | None:
 
 
 def _in_folder(folder: Path) -> Path | None:
+    found = sorted(folder.glob(f"*{_INDEX}"))
     note = folder / "checkpoint"
     if note.is_file():
         with open_binary(note) as stream:
             text = stream.read(1 << 16).decode("utf-8", "replace")
         named = re.search(r'^model_checkpoint_path: "([^"]+)"', text, re.MULTILINE)
         # The note may hold the path of another machine; only the name counts.
-        if named and (folder / (Path(named[1]).name + _INDEX)).is_file():
-            return folder / Path(named[1]).name
-    found = sorted(folder.glob(f"*{_INDEX}"))
+        wanted = Path(named[1]).name if named else ""
+        if any(path.name == wanted + _INDEX for path in found):
+            return folder / wanted
     if not found and (folder / _CONFIG).is_file():  # as MLPerf: the checkpoint in a folder below
         found = sorted(folder.glob(f"*/*{_INDEX}"))
     if len(found) > 1:

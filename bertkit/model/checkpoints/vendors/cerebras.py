@@ -8,6 +8,7 @@ releases keep as pickled code is not opened.
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def read(path: Path, moments: bool = False) -> CheckpointContents:
                     slots[name] = _tensor(data, path)
                 else:
                     contents.skip(name, tuple(data.shape or ()), "not of the model")
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         text = f"{path}: not a complete HDF5 checkpoint: {error}"
         raise DataError(text, "copy or fetch the file again") from error
     targets = {name: our_name(name) for name in tensors}
@@ -128,7 +129,20 @@ def _dataset(file: Any, name: str, path: Path) -> Any:
         raise DataError(f"{path}: {name} is not a tensor of this file")
     if data.shape and data.nbytes > _MOST_GROWTH * path.stat().st_size:
         raise DataError(f"{path}: {name} claims {data.nbytes} bytes, more than the file can hold")
+    if data.shape and not _is_written(data):
+        raise DataError(
+            f"{path}: parts of {name} are missing, and would read as zeros",
+            "copy or fetch the file again",
+        )
     return data
+
+
+def _is_written(data: Any) -> bool:
+    """Whether all parts of a data set are there; what was never written reads as zeros."""
+    if data.chunks is None:
+        return bool(data.id.get_storage_size() >= data.nbytes)
+    parts = (-(-whole // extent) for extent, whole in zip(data.chunks, data.shape, strict=True))
+    return bool(data.id.get_num_chunks() >= math.prod(parts))
 
 
 def _tensor(data: Any, path: Path) -> Tensor:

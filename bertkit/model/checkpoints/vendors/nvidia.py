@@ -105,7 +105,9 @@ def _numbered(contents: CheckpointContents, own: Sequence[str], groups: Any) -> 
     Raises:
         DataError: its groups are others than those of NVIDIA's and Habana's programs.
     """
-    sizes = [len(group["params"]) for group in groups] if isinstance(groups, list) else []
+    groups = groups if isinstance(groups, list) else []
+    held = [group.get("params") if isinstance(group, Mapping) else None for group in groups]
+    sizes = [len(numbers) if isinstance(numbers, list) else 0 for numbers in held]
     # A file without some head still has an optimizer for all of their model.
     whole = in_module_order({*own, *_their_parameters(own)})
     for names in (in_optimizer_order(own), in_optimizer_order(whole)):

@@ -146,7 +146,8 @@ def _find_feature(data: Any, at: Any, length: Any, keys: Any) -> Any:
 def _read_entry(data: Any, at: Any, end: Any, keys: Any) -> Any:
     """Parse the map entry `data`[at:end] to (feature, value start, value end, sound).
 
-    The feature is -1 for a key that is not wanted.
+    The feature is -1 for a key that is not wanted. A second value is not sound: which of the
+    two counts, programs do not agree on.
     """
     feature = int64(-1)
     value_at = uint64(0)
@@ -154,11 +155,13 @@ def _read_entry(data: Any, at: Any, end: Any, keys: Any) -> Any:
     while at < end:
         tag, at = read_varint(data, at, end)
         size, at = read_varint(data, at, end)
-        if at > end or size > end - at:
+        if at > end or size > end - at or tag & uint64(7) != uint64(2):
             return feature, value_at, value_end, False
         if tag == uint64(TAG_MESSAGE_1):
             feature = int64(_find_feature(data, at, size, keys))
         elif tag == uint64(TAG_MESSAGE_2):
+            if value_at != uint64(0):
+                return feature, value_at, value_end, False
             value_at = at
             value_end = at + size
         at += size
@@ -172,7 +175,7 @@ def _read_values(
     """Decode the Feature message `data`[at:end] to its place; FINE or what is wrong."""
     tag, at = read_varint(data, at, end)
     size, at = read_varint(data, at, end)
-    if at > end or size > end - at:
+    if at > end or size != end - at:  # nothing may follow: it would be left out
         return NOT_EXAMPLE
     width = uint64(features.widths[feature])
     first = uint64(features.firsts[feature]) + uint64(row) * width

@@ -7,7 +7,7 @@ line per record, its first byte and its size, as the package tfrecord's tfrecord
 
 from __future__ import annotations
 
-import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ from bertkit.errors import DataError
 from bertkit.records.files.index_file import read_index
 from bertkit.records.files.packs.formats import GRAPHCORE, HABANA
 from bertkit.records.files.record_index import INSTANCES, OFFSETS, index_path
-from bertkit.storage.files import write_text
+from bertkit.storage.files import read_json, write_text
 
 if TYPE_CHECKING:
     from bertkit.records.config import RecordsConfig
@@ -82,11 +82,11 @@ def read_average(folder: str | os.PathLike[str]) -> float | None:
     if not path.is_file():
         return None
     try:
-        average = float(json.loads(path.read_text(encoding="utf-8"))[KEY])
-    except (ValueError, TypeError, KeyError) as error:
+        average = float(read_json(path)[KEY])
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
         raise DataError(
             f"{path}: {KEY} is missing or not a number: {error!r}", "remove or repair the file"
         ) from error
-    if not average >= 1:
+    if not 1 <= average < math.inf:
         raise DataError(f"{path}: {KEY} is {average}, but a pack holds one sequence or more")
     return average

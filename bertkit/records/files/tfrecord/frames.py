@@ -12,7 +12,7 @@ import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from bertkit.storage import files
 Feature = np.ndarray | list[bytes]
 
 BYTES_LIST, FLOAT_LIST, INT64_LIST = 1, 2, 3  # field numbers in tf.train.Feature
+_PIECE = 16 << 20
 _NO_FRAME = "wrong checksum of its length"
 _HINT = "the file is damaged or was not written completely: make or fetch it again"
 
@@ -98,6 +99,8 @@ def decode_example(payload: bytes | memoryview) -> dict[str, Feature]:
                     if number == 1:
                         name = data[slice(*place)].decode()
                     elif number == 2:
+                        if value[0]:
+                            raise DataError("two values of one feature")
                         value = place
                 features[name] = decode_feature(data, *value)
     except (DataError, ValueError) as error:
@@ -112,7 +115,11 @@ def decode_feature(data: bytes, at: int, end: int) -> Feature:
         DataError: the bytes are not a Feature.
     """
     values: Feature = []
+    lists = 0
     for kind, (start, stop) in message_fields(data, at, end):
+        lists += kind in (BYTES_LIST, FLOAT_LIST, INT64_LIST)
+        if lists > 1:
+            raise DataError(f"a feature with a second list of values at byte {start}")
         if kind == BYTES_LIST:
             values = [data[slice(*place)] for _, place in message_fields(data, start, stop, only=1)]
             continue
@@ -171,7 +178,7 @@ def read_records(path: str | os.PathLike[str]) -> Iterator[bytes]:
             length, check = struct.unpack("<QI", header)
             if masked_crc32c(header[:8]) != check:
                 raise damaged(path, number, offset, _NO_FRAME)
-            body = stream.read(length + 4)
+            body = _read_up_to(stream, length + 4)
             if len(body) < length + 4:
                 raise damaged(path, number, offset, "the file ends inside the record")
             payload = body[:-4]
@@ -180,6 +187,17 @@ def read_records(path: str | os.PathLike[str]) -> Iterator[bytes]:
             yield payload
             number += 1
             offset += length + 16
+
+
+def _read_up_to(stream: IO[bytes], size: int) -> bytes:
+    """The next bytes, fewer only at the end; a size that a file claims costs no memory."""
+    if size <= _PIECE:
+        return stream.read(size)
+    parts: list[bytes] = []
+    while size and (part := stream.read(min(size, _PIECE))):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 def damaged(path: str | os.PathLike[str], number: int, offset: int, problem: str) -> DataError:

@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from together import ends_of, free_ports
-
 from backends.torch.pairs import start_pair
+from together import ends_of, free_ports
 
 ENDINGS = {"done": None, "sharded": None, "missed": "TargetNotReachedError", "failed": "any"}
 

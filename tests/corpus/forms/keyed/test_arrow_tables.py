@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import random
+import struct
 import tracemalloc
 
 import pytest
@@ -15,6 +16,7 @@ from bertkit.corpus.forms.form import ReadOptions
 from bertkit.corpus.forms.keyed.arrow import ARROW, PARQUET
 from bertkit.corpus.raw_file import RawFile
 from bertkit.errors import DataError, NotTextError
+from bertkit.tables.table import read_table
 from corpus.forms.reading import read, write
 
 pa = pytest.importorskip("pyarrow")
@@ -95,6 +97,47 @@ def test_damage_is_one_clear_error(tmp_path):
         read(ARROW, write(tmp_path, "c", stream_of(TABLE, True)[:-30]))
     with pytest.raises(DataError, match="truncated or damaged"):
         read(ARROW, write(tmp_path, "d", stream_of(TABLE, False)[:-3000]))
+
+
+def test_offsets_that_point_elsewhere_are_refused(tmp_path):
+    table = pa.table({"text": ["one", "two", "three"]})
+    offsets = struct.pack("<4i", 0, 3, 6, 11)
+    blob = stream_of(table, False)
+    assert blob.count(offsets) == 1
+    for wrong in ((0, 3, 2, 11), (0, 1 << 28, 1 << 29, 1 << 30), (-9, 3, 6, 11)):
+        path = write(tmp_path, "a", blob.replace(offsets, struct.pack("<4i", *wrong)))
+        with pytest.raises(DataError, match="truncated or damaged"):
+            read(ARROW, path)
+        with pytest.raises(DataError, match="not a complete Arrow file"):
+            read_table(path)
+
+
+@pytest.mark.parametrize("form", [ARROW, PARQUET])
+def test_a_row_that_is_not_utf8_costs_itself(tmp_path, form):
+    texts = pa.array([b"one", b"t\xffo", b"three"], pa.binary()).view(pa.string())
+    path = str(tmp_path / "a")
+    if form is PARQUET:
+        pq.write_table(pa.table({"text": texts}), path)
+    else:
+        write(tmp_path, "a", stream_of(pa.table({"text": texts}), True))
+    found = read(form, path)
+    assert found[1] == Rejected(f"{path}, row 2", "cannot be read: text that is not UTF-8")
+    assert [row.text for row in (found[0], found[2])] == ["one", "three"]
+    with pytest.raises(DataError, match="a:2: the column 'text' holds text that is not UTF-8"):
+        read_table(path)
+
+
+def test_names_that_are_not_utf8_and_sizes_beyond_memory_are_refused(tmp_path):
+    blob = stream_of(pa.table({"text": ["one"], "twice": [1]}), True)
+    with pytest.raises(DataError, match="truncated or damaged"):
+        read(ARROW, write(tmp_path, "a", blob.replace(b"twice", b"tw\xffce")))
+    blob = stream_of(TABLE, False)
+    size = blob.index(b"\xff\xff\xff\xff", 8) + 4  # of the message of the first batch
+    lengths = [at for at in range(size, size + 400, 8) if blob[at : at + 2] == b"\x2c\x01"]
+    for at in lengths:  # 300 rows
+        claimed = blob[:at] + (1 << 50).to_bytes(8, "little") + blob[at + 8 :]
+        with pytest.raises(DataError, match="truncated or damaged"):
+            read(ARROW, write(tmp_path, "b", claimed))
 
 
 def test_spans_of_row_groups_make_the_whole(tmp_path):

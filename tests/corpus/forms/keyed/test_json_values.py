@@ -72,3 +72,6 @@ def test_heads():
         found = json_head(text)
         assert found is not None, text
         assert found.cut
+    huge = json_head(b'{"text": "a", "n": ' + b"9" * 5000 + b"}\n")
+    assert huge is not None
+    assert huge.lines

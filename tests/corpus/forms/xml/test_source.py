@@ -64,3 +64,12 @@ def test_a_long_file_comes_whole_from_a_stream_that_gives_little():
         root, blocks = opened(io.BufferedReader(Slow(text.encode(coding))))
         assert root == b"a"
         assert b"".join(blocks) == text.encode()
+
+
+def test_what_no_encoding_has_is_no_text():
+    """Numbers beyond Unicode in UTF-32: the bytes become such as no parser takes."""
+    blob = "<a>b</a>".encode("utf-32-le") + b"\0\0\x11\xff"
+    found = as_utf8(b"\xff\xfe\0\0" + blob)
+    assert found.startswith(b"<a>b</a>")
+    with pytest.raises(UnicodeDecodeError):
+        found.decode()

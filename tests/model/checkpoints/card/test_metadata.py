@@ -62,3 +62,8 @@ def test_the_language_is_followed_back_to_the_raw_text(tmp_path):
         )
         found = languages_of(read_manifest(str(records)))
         assert found == (["tr"] if name == "tr" else []), json.dumps(found)
+
+
+def test_scores_that_are_no_numbers_are_left_out():
+    scores = {"f1": 10**400, "loss": float("nan"), "accuracy": 0.5, "done": True, "task": "x"}
+    assert scores_of({"scores": scores})[0] == {"accuracy": 0.5}

@@ -79,6 +79,14 @@ def test_a_data_set_larger_than_its_file_takes_no_memory(tmp_path):
         loading.read(tmp_path / "x.mdl")
 
 
+def test_parts_that_were_never_written_are_no_zeros(tmp_path):
+    with h5py.File(tmp_path / "x.mdl", "w") as file:
+        data = file.create_dataset("model.a", (64, 8), "f4", chunks=(8, 8))
+        data[:32] = 1
+    with pytest.raises(DataError, match=r"parts of model\.a are missing"):
+        loading.read(tmp_path / "x.mdl")
+
+
 def test_without_h5py_the_package_is_named(mdl, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     with pytest.raises(MissingDependencyError, match="h5py is not installed"):

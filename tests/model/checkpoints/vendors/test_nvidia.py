@@ -168,6 +168,11 @@ def test_groups_of_another_program_are_refused(nvidia_file):
     torch.save(file, path)
     with pytest.raises(DataError, match=r"has groups of .* not those of NVIDIA's and Habana's"):
         loading.read(path, moments=True)
+    for wrong in ([1, None], [{"params": 5}], "x"):
+        file["optimizer"]["param_groups"] = wrong
+        torch.save(file, path)
+        with pytest.raises(DataError, match=r"not those of NVIDIA's and Habana's"):
+            loading.read(path, moments=True)
 
 
 class Hostile:

@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bertkit.codecs.protobuf import message_field
 from bertkit.errors import DataError
+from bertkit.kernels.crc32c import masked_crc32c
 from bertkit.records.files.tfrecord.frames import (
     decode_example,
     encode_example,
+    encode_feature,
     frame,
     read_records,
     write_records,
@@ -235,3 +238,21 @@ def test_frame_layout():
     assert framed[:8] == struct.pack("<Q", 3)
     assert framed[12:15] == b"abc"
     assert len(framed) == 19
+
+
+def test_a_length_beyond_the_file_takes_no_memory(tmp_path):
+    head = struct.pack("<Q", 1 << 60)
+    blob = head + struct.pack("<I", masked_crc32c(head)) + b"x" * 100
+    (tmp_path / "a").write_bytes(blob)
+    with pytest.raises(DataError, match="the file ends inside the record"):
+        list(read_records(tmp_path / "a"))
+
+
+@pytest.mark.parametrize("inner", [True, False])
+def test_two_values_of_a_feature_are_refused(inner):
+    one = encode_feature(np.array([1]))
+    value = one + one if inner else one
+    values = message_field(2, value) + (b"" if inner else message_field(2, one))
+    entry = message_field(1, message_field(1, b"input_ids") + values)
+    with pytest.raises(DataError, match=r"second list of values|two values of one feature"):
+        decode_example(message_field(1, entry))

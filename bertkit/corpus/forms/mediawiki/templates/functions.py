@@ -12,6 +12,7 @@ from bertkit.corpus.forms.mediawiki.templates.patterns import positional, roman
 
 Values = Mapping[str, str]
 
+_LONGEST_NUMBER = 100
 _NUMBER = re.compile(r"[\d.,/+−–-]+(?:e[-+]?\d+)?")
 # 5+1/2 and 5-1/2 are written 5 1/2.
 _MIXED = re.compile(r"(\d)[+](\d+/)")
@@ -169,11 +170,18 @@ def percentage(language: str, values: Values) -> str:
     """`75%` of percentage|3|4; a third argument is the number of decimals."""
     part, whole, digits = (*positional(values), "", "", "")[:3]
     try:
-        share = Fraction(part.replace(",", "")) / Fraction(whole.replace(",", "")) * 100
+        share = _exact(part) / _exact(whole) * 100
     except (ValueError, ZeroDivisionError):
         return f"{part}%" if part and not whole else ""
-    places = int(digits) if digits.isdigit() and len(digits) == 1 else 0
+    places = int(digits) if digits.isdecimal() and len(digits) == 1 else 0
     return f"{float(share):.{places}f}%"
+
+
+def _exact(number: str) -> Fraction:
+    """A number of so few letters, and without an exponent, that a division takes no time."""
+    if len(number) > _LONGEST_NUMBER or "e" in number.lower():
+        raise ValueError(number)
+    return Fraction(number.replace(",", ""))
 
 
 def ordinal(language: str, values: Values) -> str:

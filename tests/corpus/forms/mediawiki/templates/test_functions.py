@@ -20,3 +20,5 @@ def test_measures():
     assert words(convert, "5|lb|2|oz|kg|1") == "5 lb 2 oz"
     assert words(val, "1.5|0.2|0.1|u=%") == "1.5+0.2−0.1%"
     assert words(percentage, "1|0") == ""
+    assert words(percentage, "1e999999999|1") == ""  # which took all memory there is
+    assert words(percentage, "1|2|²") == "50%"
