@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+import socket
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,12 +36,15 @@ def together(process_group: ProcessGroup, work: Callable[[], T]) -> T:
         BertkitError: this process's own, or one that says whose it is.
     """
     result, error = _tried(work)
-    failed = [(rank, found) for rank, found in enumerate(process_group.gather(error)) if found]
+    mine = error and (error, socket.gethostname())
+    failed = [(rank, found) for rank, found in enumerate(process_group.gather(mine)) if found]
     if error is not None:
         raise error
     if failed:
-        rank, theirs = failed[0]
-        raise BertkitError(f"process {rank}: {theirs.message}", theirs.hint, theirs.exit_code)
+        rank, (theirs, host) = failed[0]
+        raise BertkitError(
+            f"process {rank} (on {host}): {theirs.message}", theirs.hint, theirs.exit_code
+        )
     found: T = result
     return found
 
@@ -103,31 +107,38 @@ def require_agreement(process_group: ProcessGroup, facts: Mapping[str, Any]) -> 
     # The digests first: hundreds of processes need not send each other all they know.
     if len(set(process_group.gather(hashlib.sha256(text.encode()).hexdigest()))) == 1:
         return
-    known = [json.loads(item) for item in process_group.gather(text)]
+    told = process_group.gather((socket.gethostname(), text))
+    hosts, known = [host for host, _ in told], [json.loads(item) for _, item in told]
     names = sorted({name for item in known for name in item})
-    different = [_sides(name, [item.get(name) for item in known]) for name in names]
+    different = [_sides(name, [item.get(name) for item in known], hosts) for name in names]
     raise ConfigError(
         f"the processes of this run do not agree: {'; '.join(filter(None, different))}",
         "give all machines the same files, settings and versions, and an --output that they share",
     )
 
 
-def _sides(name: str, values: list[Any]) -> str:
-    """`seed 1 in process 0, 2 in processes 1 and 2`; empty where all have the same."""
-    ranks: dict[str, list[str]] = {}
+def _sides(name: str, values: list[Any], hosts: list[str]) -> str:
+    """`seed 1 in process 0, 2 in processes 1 and 2`; empty where all have the same.
+
+    Several hosts are named: `2 in processes 1 and 2 (on node2)`.
+    """
+    ranks: dict[str, list[int]] = {}
     for rank, value in enumerate(values):
         shown = "none" if value is None else str(value)
-        ranks.setdefault(shown, []).append(str(rank))
+        ranks.setdefault(shown, []).append(rank)
     if len(ranks) == 1:
         return ""
-    sides = [
-        f"{value} in process{'es' if len(where) > 1 else ''} {_list(where)}"
-        for value, where in ranks.items()
-    ]
+    several = len(set(hosts)) > 1
+    sides = []
+    for value, where in ranks.items():
+        places = list(dict.fromkeys(hosts[rank] for rank in where)) if several else []
+        on = f" (on {_list(places)})" if places else ""
+        sides.append(f"{value} in process{'es' if len(where) > 1 else ''} {_list(where)}{on}")
     return f"{name} {', '.join(sides)}"
 
 
-def _list(where: list[str]) -> str:
+def _list(items: Sequence[object]) -> str:
+    where = [str(item) for item in items]
     if len(where) > 6:
         return shortened(where, 5)
     return " and ".join(filter(None, [", ".join(where[:-1]), where[-1]]))

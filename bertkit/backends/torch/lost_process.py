@@ -21,8 +21,7 @@ from torch import distributed as dist
 
 from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.limited_call import within
-from bertkit.backends.torch.rendezvous import keeps_store, notes_store
-from bertkit.backends.torch.roll_call import named
+from bertkit.backends.torch.rendezvous import keeps_store, named_with_hosts, notes_store
 from bertkit.errors import BertkitError
 from bertkit.system.process_end import end_later
 
@@ -98,7 +97,7 @@ class FailureNotes:
         silent = self._silent("alive" if waited is None else "here")
         if not silent:
             return "the connection between processes of this run was lost"
-        who = named(silent)
+        who = named_with_hosts(silent)
         verb = "has" if len(silent) == 1 else "have"
         if waited:
             return f"{who} of this run {verb} not answered for {waited / 60:g} minutes"

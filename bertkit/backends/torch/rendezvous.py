@@ -33,6 +33,8 @@ _ANSWER, _HEARING = 60.0, 1.5
 _ADDRESS_IN_USE = re.compile("EADDRINUSE|address already in use", re.IGNORECASE)
 # Before the names that this start of the run has in the store, once the processes have met.
 _prefix = "bertkit"
+# Of the processes that have met, by rank.
+_hosts: list[str] = []
 
 
 def meet(topology: Topology, minutes: float) -> Any:
@@ -78,9 +80,14 @@ def meet(topology: Topology, minutes: float) -> Any:
         if keeps_store(topology):
             time.sleep(_HEARING)
         raise
-    global _prefix
-    _prefix = roll.prefix
+    global _prefix, _hosts
+    _prefix, _hosts = roll.prefix, roll.hosts
     return roll.place
+
+
+def named_with_hosts(ranks: list[int]) -> str:
+    """`process 3 (on node2)`: processes of this run and where they are."""
+    return named(ranks, _hosts)
 
 
 def keeps_store(topology: Topology) -> bool:

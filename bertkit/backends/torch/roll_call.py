@@ -6,7 +6,7 @@ and the others know by a word of their own, which comes back to them, that it is
 
     bertkit/meeting       its name, written by the main process
     bertkit/NAME/came     a line of every process
-    bertkit/NAME/verdict  the words of those that are complete; or why they cannot begin
+    bertkit/NAME/verdict  words and hosts of those that are complete; or why they cannot begin
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import os
 import socket
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -37,14 +38,21 @@ class Arrival:
     Attributes:
         rank: its number.
         world: the number of processes that it expects.
-        where: host and process id.
+        host: its name.
+        process: its id there.
         word: that no other process has.
     """
 
     rank: int
     world: int
-    where: str
+    host: str
+    process: int
     word: str
+
+    @property
+    def where(self) -> str:
+        """For messages."""
+        return f"{self.host}, process id {self.process}"
 
 
 class RollCall:
@@ -54,15 +62,20 @@ class RollCall:
         store: that all processes reach.
         topology: this process's place.
         own_store: the store ends with the main process, so nothing in it is of an earlier start.
+
+    Attributes:
+        hosts: names of the processes' hosts, by rank; known once all are here.
     """
 
     def __init__(self, store: Any, topology: Topology, own_store: bool) -> None:
         self._store = store
         self._topology = topology
         self._own_store = own_store
-        where = f"{socket.gethostname()}, process id {os.getpid()}"
-        self._me = Arrival(topology.rank, topology.world, where, uuid.uuid4().hex)
+        self._me = Arrival(
+            topology.rank, topology.world, socket.gethostname(), os.getpid(), uuid.uuid4().hex
+        )
         self._name = ""
+        self.hosts: list[str] = []
         if topology.is_main:
             self._come(self._me.word)
             store.set(_MEETING, self._name)
@@ -116,7 +129,9 @@ class RollCall:
             raise NoMeetingError(problem)
         if len(came) < self._topology.world:
             return False
-        verdict = {"words": [item.word for item in came], "refused": ""}
+        words = [item.word for item in came]
+        self.hosts = [item.host for item in sorted(came, key=lambda item: item.rank)]
+        verdict = {"words": words, "hosts": self.hosts, "refused": ""}
         self.place.set(_VERDICT, json.dumps(verdict))
         return True
 
@@ -136,18 +151,27 @@ class RollCall:
             there = [item for item in self._arrivals() if item.word in verdict["words"]]
             raise NoMeetingError(_without(self._me, there))
         # Otherwise it is a meeting of an earlier start, and its main process is still to come.
+        if known:
+            self.hosts = verdict["hosts"]
         return known
 
 
-def listed(ranks: list[int]) -> str:
-    """Numbers of processes for a message, the first eight of them."""
-    more = f" and {len(ranks) - _NAMED} more" if len(ranks) > _NAMED else ""
-    return ", ".join(map(str, ranks[:_NAMED])) + more
+def listed(items: Sequence[object]) -> str:
+    """Numbers of processes, or names of hosts, for a message, the first eight of them."""
+    more = f" and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
+    return ", ".join(map(str, items[:_NAMED])) + more
 
 
-def named(ranks: list[int]) -> str:
-    """`process 3`, or `processes 1, 2`, the first eight of them."""
-    return f"process{'es' if len(ranks) > 1 else ''} {listed(ranks)}"
+def named(ranks: list[int], hosts: Sequence[str] = ()) -> str:
+    """`process 3`, or `processes 1, 2 (on node1, node2)`, the first eight of them.
+
+    Args:
+        ranks: of the processes.
+        hosts: of all processes, by rank; empty where they are not known.
+    """
+    where = [hosts[rank] for rank in ranks if rank < len(hosts)]
+    places = f" (on {listed(list(dict.fromkeys(where)))})" if where else ""
+    return f"process{'es' if len(ranks) > 1 else ''} {listed(ranks)}{places}"
 
 
 def _problem(came: list[Arrival]) -> str:

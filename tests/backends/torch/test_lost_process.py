@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from together import free_ports
 from backends.torch.failing_processes import PATIENCE
 from backends.torch.pairs import start_pair
 from bertkit.backends.process_group import Topology
-from bertkit.backends.torch import lost_process
+from bertkit.backends.torch import lost_process, rendezvous
 from bertkit.backends.torch.lost_process import (
     FailureNotes,
     LostProcessError,
@@ -62,7 +63,8 @@ def test_an_error_of_the_process_that_keeps_the_store_reaches_the_others(ends):
 @pytest.mark.slow
 def test_a_process_that_stands_still_is_named_after_the_timeout(ends):
     message = ends[0]["stopped"]["message"]
-    assert f"process 1 of this run has not answered for {PATIENCE} minutes" in message
+    here = socket.gethostname()
+    assert f"process 1 (on {here}) of this run has not answered for {PATIENCE} minutes" in message
 
 
 @pytest.mark.slow
@@ -78,7 +80,8 @@ def test_the_process_that_keeps_the_store_may_stand_still(tmp_path):
             process.communicate()
     assert other.returncode == 0, stderr
     message = json.loads((tmp_path / "1.json").read_text())["stopped-main"]["message"]
-    assert f"process 0 of this run has not answered for {PATIENCE} minutes" in message
+    here = socket.gethostname()
+    assert f"process 0 (on {here}) of this run has not answered for {PATIENCE} minutes" in message
     assert "/" not in message, "no places in the library's source"
 
 
@@ -89,13 +92,14 @@ def test_a_process_that_waits_still_is_not_taken_for_dead(monkeypatch):
     monkeypatch.setenv("MASTER_PORT", port)
     monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
     monkeypatch.setattr(lost_process, "_ROLL_CALL", 1.0)
+    monkeypatch.setattr(rendezvous, "_hosts", ["node1", "node1", "node2", "node2"])
     kept = connect(5.0, is_master=True)
     notes = [FailureNotes(Topology(4, rank, rank), 7.0) for rank in range(3)]
-    assert notes[1].reason(None) == "process 3 of this run has died without a message (killed?)"
-    assert notes[2].reason(None) == "process 3 of this run has died without a message (killed?)"
+    dead = "process 3 (on node2) of this run has died without a message (killed?)"
+    assert notes[1].reason(None) == notes[2].reason(None) == dead
     # After a timeout those are named that did not come to wait, alive or not.
     text = notes[1].reason(420.0)
-    assert text == "processes 0, 3 of this run have not answered for 7 minutes"
+    assert text == "processes 0, 3 (on node1, node2) of this run have not answered for 7 minutes"
     for item in notes:
         item.close()
     assert kept.num_keys()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -84,6 +85,7 @@ def test_who_comes_to_a_run_that_is_complete_is_sent_away(place):
         meet(Topology(3, 2, 2), 0.5)
     first.set("still", "here")
     assert second.get("still") == b"here"
+    assert rendezvous.named_with_hosts([0, 1]) == f"processes 0, 1 (on {socket.gethostname()})"
 
 
 def test_the_others_hear_who_did_not_come(place):
