@@ -131,7 +131,8 @@ def test_hosts_are_named_where_there_are_several(monkeypatch):
         here.name = "node2" if group.topology.rank else "node1"
         require_agreement(group, {"bertkit": f"2.{bool(group.topology.rank):d}"})
 
-    assert Pair(3).run(agree)[0].message.endswith(
+    error, *_ = Pair(3).run(agree)
+    assert error.message.endswith(
         "bertkit 2.0 in process 0 (on node1), 2.1 in processes 1 and 2 (on node2)"
     )
 

@@ -6,6 +6,7 @@ word, and deaf to Ctrl-C. Here the waiting is done in Python, and says who is wa
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import math
 import os
@@ -58,7 +59,8 @@ def meet(topology: Topology, minutes: float) -> Any:
     if keeps_store(topology):
         wait.until(_resolved, lambda: f"no address is known for {_place()[0]}")
     else:
-        wait.until(_reachable, lambda: f"{keeper} has not come")
+        door = _Door()
+        wait.until(door.is_open, lambda: f"{keeper} has not come ({door.why})")
     store = _connected(is_master=keeps_store(topology))
     store.set_timeout(datetime.timedelta(minutes=minutes))
     try:
@@ -166,9 +168,14 @@ def _connected(is_master: bool) -> Any:
     """`connect`, given up where another program listens there and says nothing."""
     try:
         return within(_CONNECT + _SPARE, lambda: connect(_CONNECT, is_master))
-    except TimeoutError:
-        raise TimeoutError("what listens there does not answer as the store of a run") from None
-    except dist.DistNetworkError as error:
+    except (TimeoutError, dist.DistNetworkError) as error:
+        host, _ = _place()
+        if is_master and not _is_here(host):
+            raise RuntimeError(
+                f"process 0 is on {socket.gethostname()}, and {host} is no address of that"
+            ) from error
+        if isinstance(error, TimeoutError):
+            raise TimeoutError("what listens there does not answer as the store of a run") from None
         if is_master and _ADDRESS_IN_USE.search(str(error)):
             raise RuntimeError(
                 "another program listens there already (address already in use)"
@@ -184,13 +191,39 @@ def _resolved() -> bool:
         return False
 
 
-def _reachable() -> bool:
-    """Whether anything listens where the store is to be."""
-    try:
-        socket.create_connection(_place(), timeout=1.0).close()
-    except OSError:
+class _Door:
+    """Where the store is to be, for those that it is not kept by.
+
+    Attributes:
+        why: it is not open; for messages.
+    """
+
+    def __init__(self) -> None:
+        self.why = ""
+
+    def is_open(self) -> bool:
+        """Whether anything listens there."""
+        try:
+            socket.create_connection(_place(), timeout=1.0).close()
+        except socket.gaierror:
+            self.why = f"no address is known for {_place()[0]}"
+        except TimeoutError:
+            self.why = "no answer: its host is off, or a firewall between drops the port"
+        except OSError as error:
+            self.why = (error.strerror or str(error)).lower()
+        else:
+            return True
         return False
-    return True
+
+
+def _is_here(host: str) -> bool:
+    """Whether a name or an address is one of this host."""
+    with contextlib.suppress(OSError):
+        for family, kind, _, _, place in socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM):
+            with contextlib.suppress(OSError), socket.socket(family, kind) as trial:
+                trial.bind(place)
+                return True
+    return False
 
 
 def _not_come(ranks: list[int]) -> str:

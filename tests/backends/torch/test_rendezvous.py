@@ -90,15 +90,25 @@ def test_who_does_not_come_is_named(place, impatient, world, missing, caplog):
 
 
 def test_the_first_process_is_waited_for(place, impatient, caplog):
-    with pytest.raises(TimeoutError, match=r"process 0 has not come in 0\.01 minutes"):
+    why = r"process 0 has not come \(connection refused\)"
+    with pytest.raises(TimeoutError, match=rf"{why} in 0\.01 minutes"):
         meet(Topology(2, 1, 1), MOMENT)
     assert f"127.0.0.1:{place} (WORLD_SIZE is 2): process 0 has not come" in caplog.text
 
 
-def test_a_name_without_an_address_is_told(place, monkeypatch):
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_name_without_an_address_is_told(place, rank, monkeypatch):
     monkeypatch.setenv("MASTER_ADDR", "no-such-machine.invalid")
     with pytest.raises(TimeoutError, match=r"no address is known for no-such-machine\.invalid"):
-        meet(Topology(2, 0, 0), MOMENT)
+        meet(Topology(2, rank, rank), MOMENT)
+
+
+def test_an_address_of_another_host_is_told(place, monkeypatch):
+    monkeypatch.setattr(rendezvous, "_CONNECT", 0.2)
+    monkeypatch.setattr(rendezvous, "_SPARE", 0.0)
+    monkeypatch.setenv("MASTER_ADDR", "192.0.2.1")  # of documents, nobody's
+    with pytest.raises(RuntimeError, match=r"process 0 is on .*, and 192\.0\.2\.1 is no address"):
+        meet(Topology(2, 0, 0), 1.0)
 
 
 def test_a_short_wait_is_not_told(place, caplog):
