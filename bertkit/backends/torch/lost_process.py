@@ -21,6 +21,7 @@ from torch import distributed as dist
 
 from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.limited_call import within
+from bertkit.backends.torch.machine_errors import in_short
 from bertkit.backends.torch.rendezvous import keeps_store, named_with_hosts, notes_store
 from bertkit.errors import BertkitError
 from bertkit.system.process_end import end_later
@@ -36,7 +37,6 @@ _ARRIVAL, _ROLL_CALL, _READING = 1.0, 3.0, 3.0
 # What errors of lost connections say: gloo's have no class of their own.
 _MARKS = ("gloo", "nccl", "hccl", "pair closure", "by peer", "broken pipe")
 
-_SOURCE = re.compile(r"\[\S*/[\w.]+:\d+\] ")
 _MILLISECONDS = re.compile(r"(\d+) ?ms\b")
 
 
@@ -211,7 +211,7 @@ class explain_lost_process:
             what = _notes.reason(waited)
         more = "" if waited is None else " (if it was at work, raise --process-timeout)"
         raise LostProcessError(
-            f"{what} [{_in_short(str(error))}]",
+            f"{what} [{in_short(str(error))}]",
             f"see the output of that process{more}; run the same command again to resume from the"
             " last checkpoint",
         ) from error
@@ -223,9 +223,3 @@ def _waited(text: str, usual: float) -> float | None:
         return None
     found = _MILLISECONDS.search(text)
     return int(found[1]) / 1000 if found else usual
-
-
-def _in_short(text: str) -> str:
-    """What the library says, without places in its source and advice."""
-    last = text.strip().splitlines()[-1]
-    return _SOURCE.sub("", last).partition(". ")[0][:200]

@@ -21,6 +21,8 @@ from torch import distributed as dist
 from bertkit import log
 from bertkit.backends.process_group import Topology
 from bertkit.backends.torch.limited_call import NoAnswerError, within
+from bertkit.backends.torch.machine_errors import in_short
+from bertkit.backends.torch.own_address import choose_interface, is_here
 from bertkit.backends.torch.roll_call import RollCall, named
 
 # Seconds until a wait is told: by the process that all wait for, and by the others, whose
@@ -31,6 +33,8 @@ _POLL, _LONGEST_POLL = 0.02, 0.5
 _CONNECT, _SPARE = 60.0, 5.0
 # Seconds for an answer of the store; for the others to hear why there is no run.
 _ANSWER, _HEARING = 60.0, 1.5
+# What a process says that cannot connect to others, and seconds between two looks for it.
+_APART, _NOTE = "apart", 3.0
 _ADDRESS_IN_USE = re.compile("EADDRINUSE|address already in use", re.IGNORECASE)
 # Before the names that this start of the run has in the store, once the processes have met.
 _prefix = "bertkit"
@@ -84,12 +88,39 @@ def meet(topology: Topology, minutes: float) -> Any:
         raise
     global _prefix, _hosts
     _prefix, _hosts = roll.prefix, roll.hosts
+    choose_interface([_place()[0], *roll.addresses])
     return roll.place
 
 
 def named_with_hosts(ranks: list[int]) -> str:
     """`process 3 (on node2)`: processes of this run and where they are."""
     return named(ranks, _hosts)
+
+
+def together_or_not(topology: Topology, connect_all: Callable[[], None]) -> None:
+    """Connect to the others that have met; where one of them cannot, give up with it.
+
+    The library itself waits for a connection as long as a step may take.
+
+    Raises:
+        RuntimeError: another one cannot connect; or what `connect_all` raises.
+    """
+    notes = notes_store(_NOTE)
+
+    def ask() -> None:
+        if notes.check([_APART]):
+            raise RuntimeError(notes.get(_APART).decode())
+
+    try:
+        within(_NOTE, connect_all, meanwhile=ask)
+    except RuntimeError as error:
+        me = named_with_hosts([topology.rank])
+        with contextlib.suppress(Exception):
+            why = in_short(str(error))
+            within(_NOTE, lambda: notes.compare_set(_APART, "", f"{me}: {why}"))
+            if keeps_store(topology):
+                time.sleep(_NOTE + _HEARING)
+        raise
 
 
 def keeps_store(topology: Topology) -> bool:
@@ -170,7 +201,7 @@ def _connected(is_master: bool) -> Any:
         return within(_CONNECT + _SPARE, lambda: connect(_CONNECT, is_master))
     except (TimeoutError, dist.DistNetworkError) as error:
         host, _ = _place()
-        if is_master and not _is_here(host):
+        if is_master and not is_here(host):
             raise RuntimeError(
                 f"process 0 is on {socket.gethostname()}, and {host} is no address of that"
             ) from error
@@ -214,16 +245,6 @@ class _Door:
         else:
             return True
         return False
-
-
-def _is_here(host: str) -> bool:
-    """Whether a name or an address is one of this host."""
-    with contextlib.suppress(OSError):
-        for family, kind, _, _, place in socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM):
-            with contextlib.suppress(OSError), socket.socket(family, kind) as trial:
-                trial.bind(place)
-                return True
-    return False
 
 
 def _not_come(ranks: list[int]) -> str:

@@ -16,12 +16,13 @@ import os
 import socket
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from torch import distributed as dist
 
 from bertkit.backends.process_group import Topology
+from bertkit.backends.torch.own_address import address_towards
 
 _MEETING, _CAME, _VERDICT = "bertkit/meeting", "came", "verdict"
 _NAMED = 8  # processes in a message
@@ -38,16 +39,18 @@ class Arrival:
     Attributes:
         rank: its number.
         world: the number of processes that it expects.
+        word: that no other process has.
         host: its name.
         process: its id there.
-        word: that no other process has.
+        address: of the host, as the store sees it.
     """
 
     rank: int
     world: int
-    host: str
-    process: int
     word: str
+    host: str = "an unnamed host"
+    process: int = 0
+    address: str = ""
 
     @property
     def where(self) -> str:
@@ -65,6 +68,7 @@ class RollCall:
 
     Attributes:
         hosts: names of the processes' hosts, by rank; known once all are here.
+        addresses: of the hosts, each once; likewise.
     """
 
     def __init__(self, store: Any, topology: Topology, own_store: bool) -> None:
@@ -72,10 +76,16 @@ class RollCall:
         self._topology = topology
         self._own_store = own_store
         self._me = Arrival(
-            topology.rank, topology.world, socket.gethostname(), os.getpid(), uuid.uuid4().hex
+            rank=topology.rank,
+            world=topology.world,
+            word=uuid.uuid4().hex,
+            host=socket.gethostname(),
+            process=os.getpid(),
+            address=address_towards(os.environ["MASTER_ADDR"]),
         )
         self._name = ""
         self.hosts: list[str] = []
+        self.addresses: list[str] = []
         if topology.is_main:
             self._come(self._me.word)
             store.set(_MEETING, self._name)
@@ -117,7 +127,10 @@ class RollCall:
 
     def _arrivals(self) -> list[Arrival]:
         lines = self.place.get(_CAME).decode().splitlines()
-        return [Arrival(**json.loads(line)) for line in lines]
+        # Other versions of bertkit may say more or less; they are compared later, and named then.
+        known = {field.name for field in fields(Arrival)}
+        told = [json.loads(line).items() for line in lines]
+        return [Arrival(**{name: item for name, item in each if name in known}) for each in told]
 
     def _decided(self) -> bool:
         if self._store.get(_MEETING).decode() != self._name:
@@ -131,8 +144,9 @@ class RollCall:
             return False
         words = [item.word for item in came]
         self.hosts = [item.host for item in sorted(came, key=lambda item: item.rank)]
-        verdict = {"words": words, "hosts": self.hosts, "refused": ""}
-        self.place.set(_VERDICT, json.dumps(verdict))
+        self.addresses = sorted({item.address for item in came} - {""})
+        facts = {"hosts": self.hosts, "addresses": self.addresses}
+        self.place.set(_VERDICT, json.dumps({"words": words, "refused": "", **facts}))
         return True
 
     def _heard(self) -> bool:
@@ -152,7 +166,8 @@ class RollCall:
             raise NoMeetingError(_without(self._me, there))
         # Otherwise it is a meeting of an earlier start, and its main process is still to come.
         if known:
-            self.hosts = verdict["hosts"]
+            self.hosts = verdict.get("hosts", [])
+            self.addresses = verdict.get("addresses", [])
         return known
 
 
