@@ -117,7 +117,7 @@ class TorchProcessGroup(ProcessGroup):
         self._orderly = ending
         if self._notes is None or ending or isinstance(error, LostProcessError):
             return
-        self._notes.tell(_cause(error))
+        self._notes.tell(_cause(error), getattr(error, "exit_code", 1))
 
     def close(self) -> None:
         """Leave the group; the process can then end, or start another one."""

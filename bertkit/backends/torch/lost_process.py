@@ -53,6 +53,7 @@ class FailureNotes:
 
     Attributes:
         store: of the run, under names of these notes.
+        exit_code: of the process that failed, once `reason` has found one; 1 before.
     """
 
     def __init__(self, topology: Topology, minutes: float) -> None:
@@ -60,6 +61,7 @@ class FailureNotes:
         self.minutes = minutes
         self._host = socket.gethostname()
         self.store = notes_store(_SHORT)
+        self.exit_code = 1
         self._found = ""
         self._answers = True
         self._woken = threading.Event()
@@ -68,12 +70,16 @@ class FailureNotes:
         )
         self._watcher.start()
 
-    def tell(self, text: str) -> None:
+    def tell(self, text: str, exit_code: int = 1) -> None:
         """Tell the others why this process fails; the first note of a run stands.
 
         Where the store ends with this process, the others get time to read.
+
+        Args:
+            text: what is wrong.
+            exit_code: that this process ends with.
         """
-        note = f"{self.topology.rank} {self._host} {text}"
+        note = f"{self.topology.rank} {self._host} {exit_code} {text}"
         with contextlib.suppress(Exception):
             within(_SHORT, lambda: self.store.compare_set(_FAILED, "", note))
             self._wait_for_all(_READ)
@@ -92,7 +98,8 @@ class FailureNotes:
         """
         self._woken.wait(_ARRIVAL)
         if self._found not in ("", _NOBODY, _ASKED):
-            rank, host, text = self._found.split(" ", 2)
+            rank, host, code, text = self._found.split(" ", 3)
+            self.exit_code = int(code)
             return f"process {rank} (on {host}) failed: {text}"
         silent = self._silent("alive" if waited is None else "here")
         if not silent:
@@ -210,10 +217,13 @@ class explain_lost_process:
         if _notes:
             what = _notes.reason(waited)
         more = "" if waited is None else " (if it was at work, raise --process-timeout)"
+        code = _notes.exit_code if _notes else 1
+        # Where files, settings or the machine are wrong, the same again would not help.
+        again = "; run the same command again to resume from the last checkpoint"
         raise LostProcessError(
             f"{what} [{in_short(str(error))}]",
-            f"see the output of that process{more}; run the same command again to resume from the"
-            " last checkpoint",
+            f"see the output of that process{more}{again if code == 1 else ''}",
+            code,
         ) from error
 
 

@@ -105,7 +105,7 @@ def together_or_not(topology: Topology, connect_all: Callable[[], None]) -> None
     Raises:
         RuntimeError: another one cannot connect; or what `connect_all` raises.
     """
-    notes = notes_store(_NOTE)
+    notes = notes_store(_ANSWER)
 
     def ask() -> None:
         if notes.check([_APART]):

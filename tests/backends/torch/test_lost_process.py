@@ -26,7 +26,7 @@ from bertkit.backends.torch.rendezvous import connect
 def ends(tmp_path_factory):
     """How each attempt ended, per process; process 1 of the last one stands still."""
     folder = tmp_path_factory.mktemp("ends")
-    ways = zip(("memory", "bug", "stopped"), free_ports(3), strict=True)
+    ways = zip(("memory", "data", "bug", "stopped"), free_ports(4), strict=True)
     words = [f"{way}={port}" for way, port in ways]
     main, other = start_pair("failing_processes.py", str(folder), *words)
     try:
@@ -49,6 +49,15 @@ def test_too_little_memory_is_named_where_it_is_and_the_others_know(ends):
     assert main["memory"]["kind"] == "LostProcessError"
     assert "process 1 (on " in main["memory"]["message"]
     assert "failed: out of memory on the device" in main["memory"]["message"]
+
+
+@pytest.mark.slow
+def test_all_end_with_the_status_of_the_one_that_failed(ends):
+    main, other = (each["data"] for each in ends)
+    assert main["kind"] == "LostProcessError" and "failed: no such file: x" in main["message"]
+    assert main["code"] == other["code"] == 3
+    assert "again" not in main["hint"], "that would end alike"
+    assert ends[0]["memory"]["code"] == 1 and "again" in ends[0]["memory"]["hint"]
 
 
 @pytest.mark.slow

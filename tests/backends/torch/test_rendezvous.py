@@ -16,7 +16,7 @@ from together import free_ports
 from bertkit.backends import registry
 from bertkit.backends.process_group import Topology
 from bertkit.backends.torch import rendezvous
-from bertkit.backends.torch.rendezvous import connect, meet
+from bertkit.backends.torch.rendezvous import connect, meet, together_or_not
 from bertkit.errors import BertkitError, ConfigError
 
 MOMENT = 0.01  # minutes
@@ -109,6 +109,34 @@ def test_an_address_of_another_host_is_told(place, monkeypatch):
     monkeypatch.setenv("MASTER_ADDR", "192.0.2.1")  # of documents, nobody's
     with pytest.raises(RuntimeError, match=r"process 0 is on .*, and 192\.0\.2\.1 is no address"):
         meet(Topology(2, 0, 0), 1.0)
+
+
+def test_one_that_cannot_connect_ends_all(place, monkeypatch):
+    """The others would wait in the library for as long as a step may take."""
+    monkeypatch.setattr(rendezvous, "_NOTE", 0.2)
+    monkeypatch.setattr(rendezvous, "_HEARING", 0.3)
+    found, kept, endless = {}, [], threading.Event()
+
+    def fail():
+        raise RuntimeError("connectFullMesh failed with [/lib/gloo/pair.cc:152] refused")
+
+    def come(rank, connect_all):
+        kept.append(meet(Topology(2, rank, rank), 1.0))
+        try:
+            together_or_not(Topology(2, rank, rank), connect_all)
+        except RuntimeError as error:
+            found[rank] = str(error)
+
+    ways = [(0, endless.wait), (1, fail)]
+    both = [threading.Thread(target=come, args=way) for way in ways]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    endless.set()
+    here = socket.gethostname()
+    assert found[0] == f"process 1 (on {here}): connectFullMesh failed with refused"
+    assert "pair.cc" in found[1], "its own"
 
 
 def test_a_short_wait_is_not_told(place, caplog):
