@@ -14,10 +14,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bertkit import log
 from bertkit.backends.process_group import ProcessGroup
 from bertkit.configuration.config import as_dict, flatten
 from bertkit.errors import BertkitError, ConfigError, shortened
-from bertkit.storage.folder_lock import locked_folder
+from bertkit.storage.folder_lock import is_held, locked_folder
 
 T = TypeVar("T")
 # Settings that name places or tell what the main process alone does with them: each process
@@ -78,7 +79,22 @@ def held_by_main(process_group: ProcessGroup, folder: str | Path, command: str) 
     """
     with contextlib.ExitStack() as held:
         told_by_main(process_group, lambda: held.enter_context(locked_folder(folder, command)))
+        _warn_of_own_disks(process_group, folder)
         yield
+
+
+def _warn_of_own_disks(process_group: ProcessGroup, folder: str | Path) -> None:
+    """Say where processes do not see the output of the main one, from which a run resumes."""
+    told = process_group.gather((is_held(folder), socket.gethostname()))
+    blind = [rank for rank, (seen, _) in enumerate(told) if not seen]
+    if not blind or 0 in blind:  # no lock where nobody can write
+        return
+    hosts = list(dict.fromkeys(told[rank][1] for rank in blind))
+    log.logger.warning(
+        "process%s %s (on %s) %s not see %s, where process 0 writes: the run can only be resumed"
+        " once all machines see its checkpoints there", "es" if len(blind) > 1 else "",
+        _list(blind), _list(hosts), "do" if len(blind) > 1 else "does", folder,
+    )  # fmt: skip
 
 
 def settings_to_compare(config: Any, local: Collection[str]) -> dict[str, Any]:

@@ -146,6 +146,17 @@ def test_a_side_of_many_processes_is_counted():
     )
 
 
+def test_an_output_that_is_not_shared_is_told(tmp_path, caplog):
+    def work(group, *places):
+        with held_by_main(group, places[group.topology.rank], "pretrain"):
+            group.wait()
+
+    Pair().run(lambda group: work(group, tmp_path / "a", tmp_path / "a"))
+    assert not caplog.text
+    Pair().run(lambda group: work(group, tmp_path / "a", tmp_path / "b"))
+    assert f"process 1 (on {socket.gethostname()}) does not see" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("task", "config"), [(PretrainingTask, PretrainConfig()), (SquadTask, SquadConfig())]
 )
