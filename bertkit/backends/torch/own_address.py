@@ -66,6 +66,20 @@ def choose_interface(others: Iterable[str]) -> None:
             return
 
 
+def require_interface() -> None:
+    """Refuse interfaces that this host has not, where gloo is told some.
+
+    Raises:
+        RuntimeError: says which there are.
+    """
+    here = [name for _, name in socket.if_nameindex()]
+    for name in filter(None, os.environ.get(VARIABLE, "").split(",")):
+        if name not in here:
+            raise RuntimeError(
+                f"{VARIABLE} is {name}, and {socket.gethostname()} has {', '.join(here)}"
+            )
+
+
 def _leads_to_itself() -> bool:
     """Whether gloo would listen where no other host comes."""
     try:

@@ -22,7 +22,7 @@ from bertkit import log
 from bertkit.backends.process_group import Topology
 from bertkit.backends.torch.limited_call import NoAnswerError, within
 from bertkit.backends.torch.machine_errors import in_short
-from bertkit.backends.torch.own_address import choose_interface, is_here
+from bertkit.backends.torch.own_address import choose_interface, is_here, require_interface
 from bertkit.backends.torch.roll_call import RollCall, named
 
 # Seconds until a wait is told: by the process that all wait for, and by the others, whose
@@ -106,13 +106,25 @@ def together_or_not(topology: Topology, connect_all: Callable[[], None]) -> None
         RuntimeError: another one cannot connect; or what `connect_all` raises.
     """
     notes = notes_store(_ANSWER)
+    tell_at = time.monotonic() + (_TELL_MAIN if topology.is_main else math.inf)
 
     def ask() -> None:
+        nonlocal tell_at
         if notes.check([_APART]):
             raise RuntimeError(notes.get(_APART).decode())
+        if time.monotonic() > tell_at:
+            tell_at = math.inf
+            log.logger.warning(
+                "the processes of this run have met at %s:%d, and wait for connections to each"
+                " other: is a firewall between their hosts?", *_place(),
+            )  # fmt: skip
+
+    def connect_them() -> None:
+        require_interface()
+        connect_all()
 
     try:
-        within(_NOTE, connect_all, meanwhile=ask)
+        within(_NOTE, connect_them, meanwhile=ask)
     except RuntimeError as error:
         me = named_with_hosts([topology.rank])
         with contextlib.suppress(Exception):

@@ -9,7 +9,13 @@ import sys
 import pytest
 
 from bertkit.backends.torch import own_address
-from bertkit.backends.torch.own_address import VARIABLE, address_towards, choose_interface, is_here
+from bertkit.backends.torch.own_address import (
+    VARIABLE,
+    address_towards,
+    choose_interface,
+    is_here,
+    require_interface,
+)
 
 
 @pytest.fixture
@@ -45,6 +51,15 @@ def test_what_is_given_or_works_stays(lan):
     lan.setattr(own_address, "_leads_to_itself", lambda: False)
     choose_interface(["node2"])
     assert chosen() == ""
+
+
+def test_an_interface_that_is_not_there_is_refused(monkeypatch):
+    (_, first), *_ = socket.if_nameindex()
+    monkeypatch.setenv(VARIABLE, f"{first},nic-of-another")
+    with pytest.raises(RuntimeError, match=rf"is nic-of-another, and .* has {first}"):
+        require_interface()
+    monkeypatch.setenv(VARIABLE, first)
+    require_interface()
 
 
 def test_a_name_without_an_address_is_one_that_leads_nowhere(monkeypatch):
