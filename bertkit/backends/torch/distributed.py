@@ -30,7 +30,7 @@ from bertkit.backends.torch.lost_process import (
     open_notes,
 )
 from bertkit.backends.torch.machine_errors import in_short
-from bertkit.backends.torch.own_address import VARIABLE
+from bertkit.backends.torch.own_address import VARIABLE, where_gloo_listens
 from bertkit.backends.torch.rendezvous import meet, together_or_not
 from bertkit.backends.torch.told_waits import ToldWaits
 from bertkit.errors import BertkitError, ConfigError, StoppedError, TargetNotReachedError
@@ -249,7 +249,7 @@ def _join(
             line = f"process {silent[1]} came, but does not connect (killed, or out of reach?)"
         raise BertkitError(
             f"the {topology.world} processes of this run met at {place}, but do not connect to each"
-            f" other: {line}",
+            f" other: {line} ({where_gloo_listens()})",
             f"each host must reach all others at any port (a firewall?) and know itself by the"
             f" address that they reach (no 127.0.1.1 in /etc/hosts); {VARIABLE} names the network"
             f" interface where there are several",

@@ -12,7 +12,7 @@ _LESS = (
     "lower --micro-batch-size (eval: --batch-size; answers: --predict-batch-size), give"
     " --recompute, or use a precision or layout that needs less"
 )
-_SOURCE = re.compile(r"\[\S*/[\w.]+:\d+\] ")
+_SOURCE = re.compile(r"\[(?:enforce fail at )?\S*/[\w.]+:\d+\] ")
 _LESS_ON_DEVICE = f"{_LESS}; steps that are recorded need less with --set cuda.graphs=false"
 
 

@@ -20,6 +20,7 @@ from bertkit import log
 VARIABLE = "GLOO_SOCKET_IFNAME"
 _GET_ADDRESS = 0x8915  # SIOCGIFADDR of Linux: an interface's IPv4 address
 _IPV6 = Path("/proc/net/if_inet6")
+_NONE = "127.0.0.1"  # gloo's where the own name has no address
 _ANY_PORT = 9  # nothing is sent there
 
 
@@ -80,14 +81,23 @@ def require_interface() -> None:
             )
 
 
+def where_gloo_listens() -> str:
+    """For messages: `node1 knows itself as 10.0.0.1`."""
+    host, name = socket.gethostname(), os.environ.get(VARIABLE)
+    return f"{VARIABLE} is {name} on {host}" if name else f"{host} knows itself as {_own_address()}"
+
+
+def _own_address() -> str:
+    """The address of this host's own name, if it is there."""
+    with contextlib.suppress(OSError):
+        found = socket.getaddrinfo(socket.gethostname(), 0, type=socket.SOCK_STREAM)
+        return next(filter(is_here, (str(place[0]) for *_, place in found)), _NONE)
+    return _NONE
+
+
 def _leads_to_itself() -> bool:
     """Whether gloo would listen where no other host comes."""
-    try:
-        found = socket.getaddrinfo(socket.gethostname(), 0, type=socket.SOCK_STREAM)
-    except OSError:
-        return True
-    places = [str(place[0]) for *_, place in found]
-    return _is_loopback(next(filter(is_here, places), "127.0.0.1"))
+    return _is_loopback(_own_address())
 
 
 def _is_loopback(address: str) -> bool:

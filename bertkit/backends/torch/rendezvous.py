@@ -22,7 +22,12 @@ from bertkit import log
 from bertkit.backends.process_group import Topology
 from bertkit.backends.torch.limited_call import NoAnswerError, within
 from bertkit.backends.torch.machine_errors import in_short
-from bertkit.backends.torch.own_address import choose_interface, is_here, require_interface
+from bertkit.backends.torch.own_address import (
+    choose_interface,
+    is_here,
+    require_interface,
+    where_gloo_listens,
+)
 from bertkit.backends.torch.roll_call import RollCall, named
 
 # Seconds until a wait is told: by the process that all wait for, and by the others, whose
@@ -128,8 +133,8 @@ def together_or_not(topology: Topology, connect_all: Callable[[], None]) -> None
     except RuntimeError as error:
         me = named_with_hosts([topology.rank])
         with contextlib.suppress(Exception):
-            why = in_short(str(error))
-            within(_NOTE, lambda: notes.compare_set(_APART, "", f"{me}: {why}"))
+            why = f"{me}: {in_short(str(error))} ({where_gloo_listens()})"
+            within(_NOTE, lambda: notes.compare_set(_APART, "", why))
             if keeps_store(topology):
                 time.sleep(_NOTE + _HEARING)
         raise
