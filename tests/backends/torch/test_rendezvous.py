@@ -16,6 +16,7 @@ from together import free_ports
 from bertkit.backends import registry
 from bertkit.backends.process_group import Topology
 from bertkit.backends.torch import rendezvous
+from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.rendezvous import connect, meet, together_or_not
 from bertkit.errors import BertkitError, ConfigError
 
@@ -24,6 +25,7 @@ MOMENT = 0.01  # minutes
 LONE = """
 from bertkit.backends import registry
 from bertkit.backends.torch import rendezvous
+from bertkit.backends.torch.distributed import start_group
 rendezvous._TELL_MAIN = rendezvous._TELL_OTHERS = 0.0
 registry.get("cpu").start(distributed=True)
 """
@@ -165,6 +167,22 @@ def test_what_is_no_port_is_refused(place, port, monkeypatch):
     monkeypatch.setenv("MASTER_PORT", port)
     with pytest.raises(ConfigError, match=f"MASTER_PORT is {port}"):
         registry.get("cpu").start(distributed=True)
+
+
+@pytest.mark.parametrize("name", ["SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE"])
+def test_processes_that_do_not_know_of_each_other_are_told(name, monkeypatch, caplog):
+    """Each would train alone, into the same folder."""
+    monkeypatch.setenv(name, "4")
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert start_group("gloo", True).topology.world == 1
+    assert f"started 4 processes ({name}), and each does all of this by itself" in caplog.text
+    caplog.clear()
+    monkeypatch.setenv("WORLD_SIZE", "1")  # torchrun, itself a task of srun
+    start_group("gloo", True)
+    monkeypatch.delenv("WORLD_SIZE")
+    monkeypatch.setenv(name, "1")
+    start_group("gloo", True)
+    assert not caplog.text
 
 
 @pytest.mark.slow
