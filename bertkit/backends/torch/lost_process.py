@@ -216,13 +216,16 @@ class explain_lost_process:
         waited = _waited(str(error), 60 * (_notes.minutes if _notes else PROCESS_TIMEOUT))
         if _notes:
             what = _notes.reason(waited)
-        more = "" if waited is None else " (if it was at work, raise --process-timeout)"
+        look = "see the output of that process"
+        if waited is not None:
+            look += ", and whether its host is up and in reach (if it was at work, raise"
+            look += " --process-timeout)"
         code = _notes.exit_code if _notes else 1
         # Where files, settings or the machine are wrong, the same again would not help.
         again = "; run the same command again to resume from the last checkpoint"
         raise LostProcessError(
             f"{what} [{in_short(str(error))}]",
-            f"see the output of that process{more}{again if code == 1 else ''}",
+            f"{look}{again if code == 1 else ''}",
             code,
         ) from error
 
