@@ -115,7 +115,7 @@ def together_or_not(topology: Topology, connect_all: Callable[[], None]) -> None
 
     def ask() -> None:
         nonlocal tell_at
-        if notes.check([_APART]):
+        if within(_ANSWER, lambda: notes.check([_APART])):
             raise RuntimeError(notes.get(_APART).decode())
         if time.monotonic() > tell_at:
             tell_at = math.inf
