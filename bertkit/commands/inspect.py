@@ -66,7 +66,7 @@ def command(
     """
     from bertkit.records.tools import inspect as work
     from bertkit.remote.copies import local_inputs
-    from bertkit.report import inspected
+    from bertkit.report.views import inspected
     from bertkit.workers.engine import Engine
 
     names: list[str] = []
@@ -94,7 +94,7 @@ def _views(
     """What is neither text nor records, as plain values and texts; names of text and of records."""
     from bertkit.kinds.recognise import is_model
     from bertkit.records.tools import inspect as work
-    from bertkit.report import inspected
+    from bertkit.report.views import inspected
 
     result: dict[str, Any] = {}
     parts: list[str] = []

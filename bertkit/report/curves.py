@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from bertkit import log
 from bertkit.errors import DataError
-from bertkit.report.drawing import make_figure
 from bertkit.report.measures import text_of
-from bertkit.report.page import Page, write_page
+from bertkit.report.page.drawing import make_figure
+from bertkit.report.page.page import Page, write_page
 from bertkit.report.run_numbers import AXES, RunNumbers, read_run
 from bertkit.storage.files import atomic_write
 

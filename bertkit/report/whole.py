@@ -9,9 +9,9 @@ from typing import Any
 
 from bertkit.report.curves import draw_report
 from bertkit.report.kept_checkpoints import kept_checkpoints
-from bertkit.report.seeds_view import seeds_section, seeds_text
-from bertkit.report.squad_review import review_section
-from bertkit.report.task_review import task_section
+from bertkit.report.page.squad_review import review_section
+from bertkit.report.page.task_review import task_section
+from bertkit.report.views.seeds import seeds_section, seeds_text
 from bertkit.tasks.comparison.seed_runs import begun_runs, over_seeds
 from bertkit.tasks.finetuning import review as predictions
 from bertkit.tasks.squad import review as answers

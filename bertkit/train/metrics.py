@@ -212,7 +212,7 @@ def _lines_from_the_end(stream: BinaryIO, end: int) -> Iterator[tuple[int, bytes
 
 
 class Tracker(Protocol):
-    """Takes a run's numbers beside `metrics.jsonl`; see `bertkit.report.trackers`."""
+    """Takes a run's numbers beside `metrics.jsonl`; see `bertkit.report.logs.trackers`."""
 
     def log(self, step: int, kind: str, numbers: Mapping[str, float]) -> None:
         """The numbers of a step; `kind` is train or eval."""

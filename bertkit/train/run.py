@@ -58,7 +58,7 @@ class TrainingRun:
         task: what is trained, and on what.
         adapter: of the machine, started.
         make_trackers: (names, folder, settings, resumed step) → trackers, such as
-            `bertkit.report.trackers.make_trackers`.
+            `bertkit.report.logs.trackers.make_trackers`.
         overwrite: replace what another run left in the folder.
 
     Attributes:

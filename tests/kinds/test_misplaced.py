@@ -8,7 +8,7 @@ from bertkit.configuration.config import load_yaml
 from bertkit.errors import DataError
 from bertkit.kinds import recognise
 from bertkit.kinds.misplaced import misplaced, refuse_misplaced
-from bertkit.report.inspected import kind_of_input
+from bertkit.report.views.inspected import kind_of_input
 from bertkit.text.unsplit import check_sentence_files
 from bertkit.tokenization.vocabulary import find_vocab
 

@@ -8,8 +8,8 @@ import pytest
 
 from bertkit.errors import DataError, MissingDependencyError
 from bertkit.report.curves import draw_report
-from bertkit.report.drawing import make_figure
-from bertkit.report.panels import panels
+from bertkit.report.page.drawing import make_figure
+from bertkit.report.page.panels import panels
 from bertkit.report.run_numbers import read_run
 
 
@@ -179,6 +179,6 @@ def test_curves_over_tokens_and_time(run, tmp_path):
 
 
 def test_many_runs_have_as_many_colours(run):
-    from bertkit.report.drawing import colours
+    from bertkit.report.page.drawing import colours
 
     assert len(set(colours([str(number) for number in range(25)]).values())) == 25

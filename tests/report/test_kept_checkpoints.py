@@ -10,7 +10,7 @@ import pytest
 from bertkit import log
 from bertkit.backends import registry
 from bertkit.report.kept_checkpoints import kept_checkpoints, kept_text
-from bertkit.report.run_view import view_run
+from bertkit.report.views.run import view_run
 from bertkit.report.whole import report_runs
 from bertkit.tasks.pretraining.pretrain import pretrain
 

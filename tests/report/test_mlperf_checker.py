@@ -15,7 +15,7 @@ from bertkit.errors import StoppedError, TargetNotReachedError
 from bertkit.model.checkpoints.tensorflow.tf1 import our_name
 from bertkit.model.parameter_names import pretraining_parameters
 from bertkit.records.files.tfrecord.frames import encode_example, write_records
-from bertkit.report.benchmark_logs import MlperfLog, tensor_names
+from bertkit.report.logs.mlperf_log import MlperfLog, tensor_names
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.pretrain import pretrain
 from bertkit.tasks.pretraining.submission import Submission

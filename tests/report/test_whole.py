@@ -8,7 +8,7 @@ import re
 import pytest
 
 from bertkit.errors import DataError
-from bertkit.report.drawing import make_figure
+from bertkit.report.page.drawing import make_figure
 from bertkit.report.run_numbers import read_run
 from bertkit.report.whole import report_runs
 from bertkit.tasks.finetuning.review import write_review

@@ -34,7 +34,7 @@ from bertkit.model.checkpoints.hf import save_pretrained
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
 from bertkit.model.losses import weighted_cross_entropy
-from bertkit.report.trackers import make_trackers
+from bertkit.report.logs.trackers import make_trackers
 from bertkit.train.checkpoints import checkpoint
 from bertkit.train.config import ComputeConfig, TrainingConfig
 from bertkit.train.evaluation import measure

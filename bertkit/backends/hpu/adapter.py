@@ -27,8 +27,8 @@ from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.hpu.step import Engine, HpuStepper
 from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.adapter import TorchAdapter
-from bertkit.backends.torch.distributed import share_weights, start_group
 from bertkit.backends.torch.matmul_speed import matrix_flops
+from bertkit.backends.torch.processes.distributed import share_weights, start_group
 from bertkit.errors import ConfigError, MissingDependencyError
 
 VENDOR = "habana_frameworks"

@@ -65,7 +65,7 @@ def make_fused(
         kind = vendor.FusedAdamW
     made: torch.optim.Optimizer
     if sharded:
-        from bertkit.backends.torch.sharded_optimizer import ShardedOptimizer
+        from bertkit.backends.torch.processes.sharded_optimizer import ShardedOptimizer
 
         made = ShardedOptimizer(groups, optimizer_class=kind, lr=0.0, **options)
     else:

@@ -21,8 +21,8 @@ from bertkit.backends.hpu.optimizers import (
     load_fused_state,
 )
 from bertkit.backends.hpu.options import HpuOptions
-from bertkit.backends.torch.distributed import reduce_gradients
-from bertkit.backends.torch.lost_process import explain_lost_process
+from bertkit.backends.torch.processes.distributed import reduce_gradients
+from bertkit.backends.torch.processes.lost_process import explain_lost_process
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.data.step_batch import MicroBatch, StepBatch, multiplied
 from bertkit.errors import ConfigError

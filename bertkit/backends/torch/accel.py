@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from bertkit.backends.base import Caps, OptimizerSpec, Probe
 from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.adapter import TorchAdapter
-from bertkit.backends.torch.distributed import start_group
+from bertkit.backends.torch.processes.distributed import start_group
 from bertkit.backends.torch.step import HALF
 from bertkit.errors import ConfigError, MissingDependencyError
 from bertkit.train.optimization.optimizers import NAMES, make_optimizer

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from bertkit.backends.base import Adapter, Caps, OptimizerSpec, Problem, Schedule, StepPlan, Task
 from bertkit.backends.process_group import ProcessGroup
-from bertkit.backends.torch.distributed import share_weights, wrap
-from bertkit.backends.torch.gradient_exchange import exchange_hook
 from bertkit.backends.torch.graphs.recorder import Recorder
 from bertkit.backends.torch.graphs.step import GraphedStepper
 from bertkit.backends.torch.host_buffers import staged
 from bertkit.backends.torch.machine_errors import explained
 from bertkit.backends.torch.matmul_speed import matrix_flops
+from bertkit.backends.torch.processes.distributed import share_weights, wrap
+from bertkit.backends.torch.processes.gradient_exchange import exchange_hook
 from bertkit.backends.torch.step import TorchStepper, make_scaler, plain_weights, setting_problems
 from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.prefetch import Prefetch
@@ -57,7 +57,7 @@ class TorchAdapter(Adapter):
     def optimizer(self, model: nn.Module, spec: OptimizerSpec) -> torch.optim.Optimizer:
         """The named optimizer, fused; its state sharded over the processes if wanted."""
         if spec.shard and self.process_group.topology.world > 1:
-            from bertkit.backends.torch.sharded_optimizer import shard_optimizer
+            from bertkit.backends.torch.processes.sharded_optimizer import shard_optimizer
 
             return shard_optimizer(model, spec)
         return make_optimizer(model, spec)

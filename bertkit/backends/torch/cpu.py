@@ -13,7 +13,7 @@ from bertkit import log
 from bertkit.backends.base import Caps, Probe, Schedule, StepPlan, Task
 from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.torch.adapter import TorchAdapter
-from bertkit.backends.torch.distributed import start_group
+from bertkit.backends.torch.processes.distributed import start_group
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.system import container_limits, processor
 from bertkit.system.allocator import keep_freed_memory

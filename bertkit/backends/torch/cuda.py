@@ -24,12 +24,12 @@ from bertkit.backends.base import (
 from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
 from bertkit.backends.run_size import RunSize
 from bertkit.backends.torch.adapter import TorchAdapter
-from bertkit.backends.torch.distributed import start_group
 from bertkit.backends.torch.fused.one_pass_update import one_pass_update
 from bertkit.backends.torch.fused.rules import against_fused, require_fp8
 from bertkit.backends.torch.graphs.recorder import CudaRecorder, Recorder
 from bertkit.backends.torch.graphs.rules import against_graphs, against_totals, is_fine_tuning
 from bertkit.backends.torch.options import CudaOptions
+from bertkit.backends.torch.processes.distributed import start_group
 from bertkit.backends.torch.step import TorchStepper
 from bertkit.errors import MissingDependencyError
 from bertkit.model.bert import Embeddings, EncoderLayer

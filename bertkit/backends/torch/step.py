@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from bertkit.backends.base import Caps, OptimizerSpec, Problem, Schedule, StepPlan, Task, Ticket
 from bertkit.backends.process_group import ProcessGroup
-from bertkit.backends.torch.distributed import reduce_gradients
 from bertkit.backends.torch.fused.one_pass_update import OnePassUpdate
-from bertkit.backends.torch.gradient_exchange import shared_norm
 from bertkit.backends.torch.host_buffers import on_device, on_host
-from bertkit.backends.torch.lost_process import explain_lost_process
+from bertkit.backends.torch.processes.distributed import reduce_gradients
+from bertkit.backends.torch.processes.gradient_exchange import shared_norm
+from bertkit.backends.torch.processes.lost_process import explain_lost_process
 from bertkit.backends.torch.working_weights import WorkingWeights
 from bertkit.data.step_batch import MicroBatch, StepBatch, counted_together
 from bertkit.errors import ConfigError

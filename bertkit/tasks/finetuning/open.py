@@ -16,7 +16,7 @@ from bertkit.model.checkpoints.loading import head_dropout_of
 from bertkit.model.checkpoints.run_state import best_of
 from bertkit.model.checkpoints.tokenizer import facts_with
 from bertkit.model.config import BertConfig
-from bertkit.report.trackers import require_trackers
+from bertkit.report.logs.trackers import require_trackers
 from bertkit.tasks.finetuning.config import EncoderConfig, FinetuneConfig, RunConfig
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.vocabulary import Vocab, find_vocab, load_vocab

@@ -17,8 +17,8 @@ from bertkit.codecs.strict_json import json_text
 from bertkit.errors import ConfigError
 from bertkit.hub.sources import name_of
 from bertkit.model.checkpoints.run_state import BEST, STATE, read_best
+from bertkit.report.logs.trackers import make_trackers
 from bertkit.report.measures import scores_as_text
-from bertkit.report.trackers import make_trackers
 from bertkit.storage.files import write_text
 from bertkit.tables.files import local_digest
 from bertkit.tasks.comparison.scored_facts import begun_from

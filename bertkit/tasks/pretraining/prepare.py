@@ -18,7 +18,7 @@ from bertkit.data.record_source import RecordSource, SampleSource
 from bertkit.errors import ConfigError
 from bertkit.model.config import BertConfig
 from bertkit.records.files.packs.formats import HABANA, PackShape, pack_shape
-from bertkit.report.trackers import require_trackers
+from bertkit.report.logs.trackers import require_trackers
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import (
     Estimate,

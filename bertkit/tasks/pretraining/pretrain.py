@@ -18,9 +18,9 @@ from bertkit.configuration.record_settings import settings_read
 from bertkit.errors import TargetNotReachedError
 from bertkit.model.heads import BertForPreTraining
 from bertkit.model.model_types import LABEL_HEAD, PAIR_HEAD, POOLER, SPAN_HEAD, WORD_HEAD
-from bertkit.report.benchmark_logs import MlperfLog
-from bertkit.report.dllogger import JsonSummary, TrainingSummary
-from bertkit.report.trackers import make_trackers
+from bertkit.report.logs.dllogger import JsonSummary, TrainingSummary
+from bertkit.report.logs.mlperf_log import MlperfLog
+from bertkit.report.logs.trackers import make_trackers
 from bertkit.tasks.pretraining.batches import evaluation_feed, training_feed
 from bertkit.tasks.pretraining.config import PretrainConfig
 from bertkit.tasks.pretraining.estimate import Estimate

@@ -21,9 +21,9 @@ from bertkit.errors import ConfigError
 from bertkit.model.bert import without_new_weights
 from bertkit.model.heads import BertForQuestionAnswering
 from bertkit.model.model_types import SPAN_HEAD
-from bertkit.report.dllogger import JsonSummary, TrainingSummary, log_answers
+from bertkit.report.logs.dllogger import JsonSummary, TrainingSummary, log_answers
+from bertkit.report.logs.trackers import make_trackers
 from bertkit.report.measures import scores_as_text
-from bertkit.report.trackers import make_trackers
 from bertkit.tables.files import digest_of_table
 from bertkit.tasks.comparison.scored_facts import write_scored
 from bertkit.tasks.comparison.scored_run import SCORED

@@ -21,7 +21,7 @@ from bertkit.backends.hpu import adapter as hpu
 from bertkit.backends.hpu import step
 from bertkit.backends.hpu.options import HpuOptions
 from bertkit.backends.torch import step as plain_step
-from bertkit.backends.torch.distributed import reduce_gradients
+from bertkit.backends.torch.processes.distributed import reduce_gradients
 from bertkit.data.record_feed import RecordFeed
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 from bertkit.train.optimization.optimizers import own_part

@@ -11,7 +11,7 @@ import time
 from backends.torch.two_processes import batches, make
 from bertkit import cli
 from bertkit.backends import registry
-from bertkit.backends.torch import lost_process
+from bertkit.backends.torch.processes import lost_process
 from bertkit.backends.torch.step import TorchStepper
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from bertkit import load_model
 from bertkit.backends.torch.cpu import CpuAdapter
 from bertkit.model.checkpoints.hf import load_weights
-from bertkit.report.run_view import read_scores
+from bertkit.report.views.run import read_scores
 from bertkit.tasks.comparison.scored_run import read_scored
 from bertkit.train.checkpoints.starting_point import open_start
 from tasks.finetuning.world import texts, write_table

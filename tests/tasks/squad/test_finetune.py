@@ -17,7 +17,7 @@ from bertkit.errors import BertkitError, ConfigError, DataError, StoppedError
 from bertkit.model.checkpoints.hf import load_weights, save_pretrained
 from bertkit.model.config import BertConfig
 from bertkit.model.heads import BertForPreTraining
-from bertkit.report.run_view import read_scores
+from bertkit.report.views.run import read_scores
 from bertkit.tasks.squad.config import SquadConfig
 from bertkit.tasks.squad.finetune import finetune
 from tasks.squad.world import SIZES, paragraph, squad

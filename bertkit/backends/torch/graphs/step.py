@@ -19,9 +19,9 @@ from torch import Tensor
 
 from bertkit import log
 from bertkit.backends.base import Ticket
-from bertkit.backends.torch.distributed import reduce_gradients
 from bertkit.backends.torch.graphs.recorder import Recorder, Recordings
 from bertkit.backends.torch.host_buffers import DeviceInputs
+from bertkit.backends.torch.processes.distributed import reduce_gradients
 from bertkit.backends.torch.step import TorchStepper, shared_scales, step_facts
 from bertkit.data.step_batch import MicroBatch, StepBatch
 from bertkit.train.optimization.optimizers import reads_flags
