@@ -19,6 +19,8 @@ from bertkit.tasks.pretraining.config import PretrainConfig
 PORT = 15566
 _VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\})")
 _SAFE = re.compile(r"[\w@%+=:,./-]*", re.ASCII)
+# A host (an address of IPv6 in brackets) and a port; both may be variables of the shell.
+_MEETING = re.compile(r"(?:\[[\w:.%]+\]|[^\s:\[\]]+):(?:\d{1,5}|\$\w+|\$\{\w+\})")
 SOCKETS = 2
 # As torchrun names them: near cores of the GPU's memory node, of its socket, no core of another
 # process, or one complex of cores.
@@ -43,6 +45,10 @@ def torchrun(
         raise UsageError(
             f"{job.devices} devices are {job.nodes} nodes of {job.per_node}",
             f"give --rendezvous HOST:PORT; or --per-node {job.devices}, if one node has them all",
+        )
+    if rendezvous and not _MEETING.fullmatch(rendezvous):
+        raise UsageError(
+            f"--rendezvous {rendezvous} is no HOST:PORT", "such as node1:29500 or [fd00::1]:29500"
         )
     meeting = (
         ["--rdzv-backend", "c10d", "--rdzv-endpoint", rendezvous, "--rdzv-id", job.name]

@@ -106,10 +106,23 @@ def plan(
         settings=settings,
         environment=_environment(env),
     )
+    _require_launcher(kind, job.backend)
     text = LAUNCHERS[kind](job, Details(**details))
     if output:
         _write(output, text, overwrite)
     return text
+
+
+def _require_launcher(kind: str, backend: str) -> None:
+    """Refuse a program whose processes would not find each other on this backend."""
+    known = registry.row(backend).launchers  # empty: another package's backend does not say
+    program = "torchrun" if kind == "slurm" else kind
+    if kind != "kubernetes" and known and program not in known:
+        raise UsageError(
+            f"{kind} does not start --backend {backend}: its processes would not know of each"
+            " other",
+            f"give: bertkit launch {known[-1]}",
+        )
 
 
 def _write(output: str, text: str, overwrite: bool) -> None:

@@ -346,6 +346,7 @@ def _run(
     total = sum(text_bytes(task.shard) for task in tasks)
     with log.progress(total=total, unit="B", scale=True, description="make-records") as bar:
         for built in results:
+            engine.arrived(place, built.outputs)
             # Note an empty shard, so that a resumed run does not read it again.
             if not built.outputs:
                 log.logger.warning("%s holds no sentences", ", ".join(built.shard.inputs))

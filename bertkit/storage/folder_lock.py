@@ -15,6 +15,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -70,6 +71,16 @@ def locked_folder(folder: str | Path, command: str) -> Iterator[None]:
         if made:  # and nothing was written: leave no trace
             with contextlib.suppress(OSError):
                 place.rmdir()
+
+
+def is_held(folder: str | Path) -> bool:
+    """Whether a folder is there, and some process on some machine holds it or did so."""
+    # The folder is opened, as network file systems look at it anew then.
+    try:
+        names = os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return False
+    return NAME in names or FILE_NAME in names
 
 
 def _take(path: Path, command: str) -> Callable[[], None]:
@@ -176,9 +187,16 @@ def _is_stale(path: Path) -> bool:
     if facts.get("host") == socket.gethostname() and isinstance(number, int):
         return not is_alive(number) or start_time(number) != facts.get("started")
     try:
-        return time.time() - path.stat().st_mtime > STALE
+        return _time_there(path.parent) - path.stat().st_mtime > STALE
     except FileNotFoundError:
         return True
+
+
+def _time_there(folder: Path) -> float:
+    """The time of the machine that keeps the files, whose clock may not be this one's."""
+    with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=folder) as probe:
+        return os.fstat(probe.fileno()).st_mtime
+    return time.time()
 
 
 def _in_use(path: Path) -> BertkitError:

@@ -75,5 +75,5 @@ def leave_if_stopped(process_group: ProcessGroup) -> None:
     if StopSignals.active is None:
         return
     StopSignals.active.shared(process_group)
-    if StopSignals.active.number:
+    if StopSignals.active.agreed:
         raise EvaluationStopped

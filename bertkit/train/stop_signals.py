@@ -28,7 +28,9 @@ class StopSignals:
     ignored.
 
     Attributes:
-        number: of the first signal that came; 0 before.
+        number: of the first signal that came to this process; 0 before.
+        agreed: of the one that all processes know of and stop for; 0 before. One that comes while
+            they tell each other is told the next time.
         active: those of the training that runs in this process, if one does.
     """
 
@@ -36,6 +38,7 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.number = 0
+        self.agreed = 0
         self._time = 0.0
         self._before: dict[int, Any] = {}
 
@@ -73,10 +76,10 @@ class StopSignals:
         Returns:
             The counts added up over all processes.
         """
-        own = counts or {}
-        signals, *sums = process_group.sum([self.number, *own.values()])
-        if signals and not self.number:
-            self.number = signal.SIGTERM
+        own, told = counts or {}, self.number
+        signals, *sums = process_group.sum([told, *own.values()])
+        if signals:
+            self.agreed = told or signal.SIGTERM
         return dict(zip(own, sums, strict=True))
 
     def _remember(self, number: int, frame: FrameType | None) -> None:

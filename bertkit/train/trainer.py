@@ -190,9 +190,9 @@ class Trainer:
 
     def _train_until_pause(self, progress: Progress, end: int) -> bool:
         """Steps up to the next evaluation; True where more are to come."""
-        if progress.finished or self._stops_alone() or progress.step >= end:
+        alone, before = not self._several, progress.step
+        if progress.finished or (alone and self._stopping) or before >= end:
             return False
-        before = progress.step
         # The loader is opened for exactly the steps up to the next evaluation.
         steps = self._pause(progress, end) - before
         with self.batches(progress.position, steps) as batches:
@@ -201,19 +201,20 @@ class Trainer:
                 if shared is None:
                     return False
                 self._step(shared, progress)
-                if progress.finished or self._stops_alone():
+                if progress.finished or (alone and self._stopping):
                     return False
         if self._several:
             self._signals.shared(self.process_group)
-        return progress.step > before and not self._signals.number
+        return progress.step > before and not self._stopping
 
     @property
     def _several(self) -> bool:
         return self.process_group.topology.world > 1
 
-    def _stops_alone(self) -> bool:
-        """Whether a signal stops the one process; several agree on it first."""
-        return not self._several and self._signals.number > 0
+    @property
+    def _stopping(self) -> int:
+        """The signal for which the run stops, 0 for none; several processes agree on it first."""
+        return self._signals.agreed if self._several else self._signals.number
 
     def _shared(self, batch: StepBatch) -> StepBatch | None:
         """The batch with weights for the cases of all processes; None where the run stops.
@@ -224,7 +225,7 @@ class Trainer:
         if not self._several:
             return batch
         sums = self._signals.shared(self.process_group, batch.counts)
-        return None if self._signals.number else counted_together(batch, sums)
+        return None if self._stopping else counted_together(batch, sums)
 
     def _pause(self, progress: Progress, end: int) -> int:
         """The step after which the next evaluation comes, or `end` if that is sooner."""
@@ -271,7 +272,7 @@ class Trainer:
         """
         if self._several:
             self._signals.shared(self.process_group)
-        if self._signals.number:
+        if self._stopping:
             return
         if self.evaluate:
             self._evaluate(progress)
@@ -386,8 +387,7 @@ class Trainer:
         self.checkpoints.wait_for_saves()
         # torchrun ends all processes once one has ended; the main one may still be writing.
         self.process_group.wait()
-        number = self._signals.number
-        why = signal.Signals(number).name if number else "--steps-this-run"
+        why = signal.Signals(self._stopping).name if self._stopping else "--steps-this-run"
         place = progress.checkpoint
         saved = f"everything is saved in {place}" if place else "nothing was trained yet"
         raise StoppedError(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from bertkit import log
 from bertkit.storage.files import is_remote
+from bertkit.workers.arrived import require_arrived
 from bertkit.workers.pool import check_executor, run_tasks
 
 # Starting processes takes longer than reading less than this.
@@ -60,6 +62,15 @@ class Engine:
         """The engine for reading so much: this process alone, if that is little."""
         small = size < SMALL_BYTES and self.executor == "processes"
         return replace(self, workers=1) if small else self
+
+    def arrived(self, folder: str | Path, names: Iterable[str]) -> None:
+        """Files that tasks have made are here; asked before they are noted as finished.
+
+        Raises:
+            DataError: they are not: Dask's workers write into folders of their own machines.
+        """
+        if self.executor != "processes":
+            require_arrived(folder, names)
 
     def path(self, name: str) -> str:
         """A path that holds where the tasks run: Dask's workers stand in another folder."""

@@ -38,6 +38,17 @@ def test_torchrun_on_nodes_needs_a_place_to_meet():
     assert "--nnodes 2 --nproc-per-node 8" in line and "--rdzv-endpoint one:29500" in line
 
 
+@pytest.mark.parametrize(
+    "place", ["[fd00::1]:29500", "$first:29500", "${HOST}:$PORT", "10.0.0.1:1"]
+)
+def test_a_place_to_meet_is_a_host_and_a_port(place):
+    line = planned("torchrun", TRAIN, backend="cuda", devices=16, rendezvous=place)
+    assert place in shlex.split(line)
+    for wrong in (place.rpartition(":")[0], f"{place}:1", f"{place} x", "fd00::1:29500"):
+        with pytest.raises(UsageError, match="is no HOST:PORT"):
+            planned("torchrun", TRAIN, backend="cuda", devices=16, rendezvous=wrong)
+
+
 def test_mpirun_spreads_cards_over_sockets():
     words = shlex.split(planned("mpirun", TRAIN, devices=32))
     assert words[:3] == ["mpirun", "-np", "32"] and "ppr:4:socket:PE=6" in words

@@ -96,6 +96,17 @@ def test_documents_run_with_hostile_values(tmp_path, kind):
     assert list(work.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "backend", "hint"),
+    [("mpirun", "cpu", "torchrun"), ("mpirun", "cuda", "torchrun"), ("slurm", "ipu", "poprun")],
+)
+def test_a_program_whose_processes_would_not_meet_is_refused(kind, backend, hint):
+    """bertkit would compute the same in each of them."""
+    with pytest.raises(UsageError, match=f"{kind} does not start --backend {backend}") as caught:
+        planned(kind, ONE_PROCESS, backend=backend)
+    assert caught.value.hint == f"give: bertkit launch {hint}"
+
+
 def test_names_of_variables_are_those_of_the_shell():
     for bad in ("é=1", "a-b=1", "=1", "a", "1a=1", "a b=1"):
         with pytest.raises(UsageError, match="NAME=VALUE"):

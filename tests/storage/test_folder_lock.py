@@ -8,12 +8,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 from bertkit.errors import BertkitError
 from bertkit.storage import folder_lock
-from bertkit.storage.folder_lock import FILE_NAME, NAME, locked_folder
+from bertkit.storage.folder_lock import FILE_NAME, NAME, is_held, locked_folder
 
 HOLDER = """
 import sys
@@ -104,6 +105,23 @@ def test_another_machine_must_give_signs_of_life(tmp_path):
     old = lock.stat().st_mtime - folder_lock.STALE - 1
     os.utime(lock, (old, old))
     assert folder_lock._is_stale(lock)
+
+
+def test_a_clock_that_is_ahead_makes_no_lock_stale(tmp_path, monkeypatch):
+    """Another machine's lock is as old as the machine that keeps the files says."""
+    lock = tmp_path / FILE_NAME
+    lock.write_text(json.dumps({"host": "another", "process": 1}))
+    now = time.time() + 2 * folder_lock.STALE
+    monkeypatch.setattr(time, "time", lambda: now)
+    assert not folder_lock._is_stale(lock)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+
+
+def test_who_looks_from_elsewhere_sees_that_a_folder_is_held(tmp_path, patch):
+    assert not is_held(tmp_path / "out")
+    with locked_folder(tmp_path / "out", "pretrain"):
+        assert is_held(tmp_path / "out") and not is_held(tmp_path)
+    assert not is_held(tmp_path / "out")
 
 
 def test_a_lock_file_is_kept_young(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -81,7 +82,7 @@ def test_an_error_in_one_ends_all_and_says_whose_it_is():
 
     first, second = Pair().run(work)
     assert (first.message, first.hint, first.exit_code) == (
-        "process 1: no such file: x", "look for it", 3,
+        f"process 1 (on {socket.gethostname()}): no such file: x", "look for it", 3,
     )  # fmt: skip
     assert isinstance(second, DataError) and second.message == "no such file: x"
     assert Pair().run(lambda group: together(group, lambda: group.topology.rank)) == [0, 1]
@@ -122,6 +123,20 @@ def test_what_differs_is_named_with_the_processes_of_each_side():
     assert Pair(3).run(lambda group: require_agreement(group, facts[0])) == [None] * 3
 
 
+def test_hosts_are_named_where_there_are_several(monkeypatch):
+    here = threading.local()
+    monkeypatch.setattr(socket, "gethostname", lambda: here.name)
+
+    def agree(group):
+        here.name = "node2" if group.topology.rank else "node1"
+        require_agreement(group, {"bertkit": f"2.{bool(group.topology.rank):d}"})
+
+    error, *_ = Pair(3).run(agree)
+    assert error.message.endswith(
+        "bertkit 2.0 in process 0 (on node1), 2.1 in processes 1 and 2 (on node2)"
+    )
+
+
 def test_a_side_of_many_processes_is_counted():
     errors = Pair(9).run(
         lambda group: require_agreement(group, {"seed": 1 if group.topology.rank else 2})
@@ -129,6 +144,17 @@ def test_a_side_of_many_processes_is_counted():
     assert errors[0].message.endswith(
         "seed 2 in process 0, 1 in processes 1, 2, 3, 4, 5 and 3 more"
     )
+
+
+def test_an_output_that_is_not_shared_is_told(tmp_path, caplog):
+    def work(group, *places):
+        with held_by_main(group, places[group.topology.rank], "pretrain"):
+            group.wait()
+
+    Pair().run(lambda group: work(group, tmp_path / "a", tmp_path / "a"))
+    assert not caplog.text
+    Pair().run(lambda group: work(group, tmp_path / "a", tmp_path / "b"))
+    assert f"process 1 (on {socket.gethostname()}) does not see" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -303,6 +303,24 @@ def test_another_process_s_signal_stops_before_the_next_step(loop, signal_at):
     assert trainer.checkpoints.steps == ([signal_at - 1] if signal_at > 1 else [])
 
 
+def test_a_signal_during_the_exchange_is_for_the_next_one(loop):
+    """The other process has not heard of it, and trains the step: alone it would wait in it."""
+
+    class Hit(Two):
+        def sum(self, values):
+            found = super().sum(values)
+            if len(self.asked) == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return found
+
+    stepper = Counting()
+    trainer = loop(stepper, steps=10, log_every=100)
+    trainer.process_group = Hit()
+    with pytest.raises(StoppedError, match="SIGTERM at step 2 of 10"):
+        trainer.run(Progress())
+    assert stepper.trained == [0, 1]
+
+
 def test_a_signal_during_an_evaluation_stops_all_before_the_next_stretch(loop):
     trainer = loop(Counting(), dict, steps=10, eval_every=3, log_every=100)
     # After three steps, their log line, and the word before the evaluation: the stretch's end.

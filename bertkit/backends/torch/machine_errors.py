@@ -12,6 +12,7 @@ _LESS = (
     "lower --micro-batch-size (eval: --batch-size; answers: --predict-batch-size), give"
     " --recompute, or use a precision or layout that needs less"
 )
+_SOURCE = re.compile(r"\[(?:enforce fail at )?\S*/[\w.]+:\d+\] ")
 _LESS_ON_DEVICE = f"{_LESS}; steps that are recorded need less with --set cuda.graphs=false"
 
 
@@ -34,3 +35,9 @@ def explained(error: BaseException) -> BertkitError | None:
             " `nvidia-smi` (or `rocm-smi`) and the system log say whether it is the hardware",
         )
     return None
+
+
+def in_short(text: str) -> str:
+    """What the library says, without places in its source and advice."""
+    last = text.strip().splitlines()[-1]
+    return _SOURCE.sub("", last).partition(". ")[0][:200]

@@ -254,6 +254,7 @@ class _Work:
         if self._pool.executor == "dask":
             left = [replace(task, folder=str(Path(task.folder).absolute())) for task in left]
         for name, facts in self._pool.run(write_part, left, "write"):
+            self._pool.arrived(target.folder, [name])
             # Listed at once: an interruption loses at most one part.
             facts = {**facts, "raw_bytes": original_size(sources[name])}
             manifest.record(target.folder, {name: facts}, whole=target.remote)

@@ -241,7 +241,9 @@ def _made(
         for part in left:
             yield make_part_together(part, engine.workers)
     else:
-        yield from engine.run(make_part, left)
+        for name, facts in engine.run(make_part, left):
+            engine.arrived(left[0].folder, [name])
+            yield name, facts
 
 
 def _worth_sharing(left: Sequence[Part], manifest: Manifest, workers: int) -> bool:

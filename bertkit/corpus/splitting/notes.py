@@ -89,6 +89,7 @@ def written_parts(
     """
     left = [task for task in tasks if _note_of(journal, task.name) is None]
     for name, facts, note in engine.run(write, left, "split"):
+        engine.arrived(journal.folder, [name])
         blob = json.dumps(note._asdict(), ensure_ascii=False).encode("utf-8")
         journal.record(name, facts, blob)
     outputs = journal.manifest.outputs

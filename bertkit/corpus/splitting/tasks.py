@@ -125,6 +125,7 @@ def write_together(
     left = [task for task in tasks if not journal.finished(task.name)]
     if worth_it(left, files):
         for name, facts in engine.run(write_part, left, "write"):
+            engine.arrived(journal.folder, [name])
             journal.record(name, facts)
         journal.manifest.outputs = in_order(journal.manifest.outputs, sides)
 

@@ -122,7 +122,7 @@ def test_a_killed_process_ends_the_run_and_it_goes_on_bit_for_bit(settings, tmp_
     config = settings(max_steps=50, save_every=10, keep_last=0, output=str(tmp_path / "broken"))
     main, other = finish(start(config, tmp_path, struck=STRUCK.format(step=25, name="SIGKILL")))
     assert main[0] == 1 and other[0] == -signal.SIGKILL
-    assert re.search(r"Error: process 1 of this run has died without a message", main[2])
+    assert re.search(r"Error: process 1 \(on \S+\) of this run has died without a message", main[2])
     assert "Traceback" not in main[2]
     last = checkpoint.latest(config.output)
     state = load_state(last)

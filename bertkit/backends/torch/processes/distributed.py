@@ -21,6 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from bertkit import log
 from bertkit.backends.process_group import PROCESS_TIMEOUT, ProcessGroup, Topology
+from bertkit.backends.torch.machine_errors import in_short
 from bertkit.backends.torch.processes.gradient_exchange import Hook
 from bertkit.backends.torch.processes.group_end import end_groups, keeps_groups, leave_threads
 from bertkit.backends.torch.processes.lost_process import (
@@ -29,7 +30,8 @@ from bertkit.backends.torch.processes.lost_process import (
     explain_lost_process,
     open_notes,
 )
-from bertkit.backends.torch.processes.rendezvous import meet
+from bertkit.backends.torch.processes.own_address import VARIABLE, where_gloo_listens
+from bertkit.backends.torch.processes.rendezvous import meet, together_or_not
 from bertkit.backends.torch.processes.told_waits import ToldWaits
 from bertkit.errors import BertkitError, ConfigError, StoppedError, TargetNotReachedError
 from bertkit.system.unheard_signals import UnheardSignals
@@ -42,6 +44,8 @@ _LATER_MINUTES = 2.0
 _ALIKE = (StoppedError.exit_code, TargetNotReachedError.exit_code)
 # What gloo says of a process that has not left its address.
 _SILENT = re.compile(r"wait timeout after \d+ms, keys: \S*/(\d+)$")
+# Launchers that tell a process of the others by names of their own → what says how many there are.
+_TASKS = {"srun": "SLURM_STEP_NUM_TASKS", "mpirun": "OMPI_COMM_WORLD_SIZE"}
 _NEEDED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -113,7 +117,7 @@ class TorchProcessGroup(ProcessGroup):
         self._orderly = ending
         if self._notes is None or ending or isinstance(error, LostProcessError):
             return
-        self._notes.tell(_cause(error))
+        self._notes.tell(_cause(error), getattr(error, "exit_code", 1))
 
     def close(self) -> None:
         """Leave the group; the process can then end, or start another one."""
@@ -166,6 +170,7 @@ def start_group(
     """
     topology = Topology.from_environment()
     if topology.world == 1:
+        _warn_of_strangers()
         return ProcessGroup()
     if not distributed:
         raise ConfigError(
@@ -196,30 +201,58 @@ def start_group(
         raise
 
 
+def _warn_of_strangers() -> None:
+    """Say that a launcher started several processes, and this one knows of no others."""
+    for launcher, name in _TASKS.items():
+        count = os.environ.get(name, "")
+        if "WORLD_SIZE" not in os.environ and count.isdecimal() and int(count) > 1:
+            log.logger.warning(
+                "%s started %s processes (%s), and each does all of this by itself; for one run in"
+                " several processes: bertkit launch torchrun, or slurm", launcher, count, name,
+            )  # fmt: skip
+
+
 def _join(
     topology: Topology, backend: str, process_timeout: float, device: torch.device | None
 ) -> None:
     """Find the other processes, and make PyTorch's default group of them."""
     later = 0.0 if backend == "gloo" else _LATER_MINUTES
     limit = datetime.timedelta(minutes=process_timeout + later)
+    place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
     try:
         # Processes start at different times: that takes longer than a step may.
         store = meet(topology, _WORK_MINUTES)
+    except (ValueError, RuntimeError, OSError) as error:
+        line = str(error).strip().partition("\n")[0][:300]
+        if isinstance(error, dist.DistNetworkError) and not topology.is_main:
+            line = "the connection to their store was lost; see the output of process 0"
+        raise BertkitError(
+            f"the {topology.world} processes of this run do not find each other at {place}: {line}",
+            "check MASTER_ADDR and MASTER_PORT, and that all processes were started",
+        ) from error
+
+    def make() -> None:
         dist.init_process_group(
             backend, store=store, rank=topology.rank, world_size=topology.world, timeout=limit,
             device_id=device,
         )  # fmt: skip
+
+    try:
+        if backend == "gloo":
+            together_or_not(topology, make)
+        else:  # a library of devices may mind in which thread it begins
+            make()
     except (ValueError, RuntimeError, OSError) as error:
-        line = str(error).strip().partition("\n")[0][:300]
-        silent = _SILENT.search(line)
-        if isinstance(error, dist.DistNetworkError) and not topology.is_main:
-            line = "the connection to their store was lost; see the output of process 0"
-        elif silent:
+        silent = _SILENT.search(str(error).strip().partition("\n")[0])
+        line = in_short(str(error))
+        if silent:
             line = f"process {silent[1]} came, but does not connect (killed, or out of reach?)"
-        place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise BertkitError(
-            f"the {topology.world} processes of this run do not find each other at {place}: {line}",
-            "check MASTER_ADDR and MASTER_PORT, and that all processes were started",
+            f"the {topology.world} processes of this run met at {place}, but do not connect to each"
+            f" other: {line} ({where_gloo_listens()})",
+            f"each host must reach all others at any port (a firewall?) and know itself by the"
+            f" address that they reach (no 127.0.1.1 in /etc/hosts); {VARIABLE} names the network"
+            f" interface where there are several",
         ) from error
 
 

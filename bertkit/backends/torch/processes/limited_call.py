@@ -20,8 +20,14 @@ class NoAnswerError(TimeoutError):
     """A call has not returned in its time."""
 
 
-def within(seconds: float, call: Callable[[], T]) -> T:
+def within(seconds: float, call: Callable[[], T], meanwhile: Callable[[], None] | None = None) -> T:
     """What a call returns or raises, which is made in a thread and given up after a while.
+
+    Args:
+        seconds: to wait.
+        call: what to do.
+        meanwhile: called again and again after that time, until the call returns; it raises where
+            the call is to be given up.
 
     Raises:
         NoAnswerError: it has not returned in that time.
@@ -37,11 +43,16 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     thread = threading.Thread(target=attempt, name="bertkit-limited-call", daemon=True)
     thread.start()
     try:
-        done, result = found.get(timeout=seconds)
-    except BaseException as error:  # also Ctrl-C
+        while True:
+            try:
+                done, result = found.get(timeout=seconds)
+                break
+            except queue.Empty:
+                if meanwhile is None:
+                    raise NoAnswerError(f"no answer in {seconds:g} seconds") from None
+                meanwhile()
+    except BaseException:  # also Ctrl-C
         end_later(thread)
-        if isinstance(error, queue.Empty):
-            raise NoAnswerError(f"no answer in {seconds:g} seconds") from None
         raise
     if done:
         return cast(T, result)

@@ -20,9 +20,9 @@ import torch
 from torch import distributed as dist
 
 from bertkit.backends.process_group import PROCESS_TIMEOUT, Topology
+from bertkit.backends.torch.machine_errors import in_short
 from bertkit.backends.torch.processes.limited_call import within
-from bertkit.backends.torch.processes.rendezvous import keeps_store, notes_store
-from bertkit.backends.torch.processes.roll_call import named
+from bertkit.backends.torch.processes.rendezvous import keeps_store, named_with_hosts, notes_store
 from bertkit.errors import BertkitError
 from bertkit.system.process_end import end_later
 
@@ -37,7 +37,6 @@ _ARRIVAL, _ROLL_CALL, _READING = 1.0, 3.0, 3.0
 # What errors of lost connections say: gloo's have no class of their own.
 _MARKS = ("gloo", "nccl", "hccl", "pair closure", "by peer", "broken pipe")
 
-_SOURCE = re.compile(r"\[\S*/[\w.]+:\d+\] ")
 _MILLISECONDS = re.compile(r"(\d+) ?ms\b")
 
 
@@ -54,6 +53,7 @@ class FailureNotes:
 
     Attributes:
         store: of the run, under names of these notes.
+        exit_code: of the process that failed, once `reason` has found one; 1 before.
     """
 
     def __init__(self, topology: Topology, minutes: float) -> None:
@@ -61,6 +61,7 @@ class FailureNotes:
         self.minutes = minutes
         self._host = socket.gethostname()
         self.store = notes_store(_SHORT)
+        self.exit_code = 1
         self._found = ""
         self._answers = True
         self._woken = threading.Event()
@@ -69,12 +70,16 @@ class FailureNotes:
         )
         self._watcher.start()
 
-    def tell(self, text: str) -> None:
+    def tell(self, text: str, exit_code: int = 1) -> None:
         """Tell the others why this process fails; the first note of a run stands.
 
         Where the store ends with this process, the others get time to read.
+
+        Args:
+            text: what is wrong.
+            exit_code: that this process ends with.
         """
-        note = f"{self.topology.rank} {self._host} {text}"
+        note = f"{self.topology.rank} {self._host} {exit_code} {text}"
         with contextlib.suppress(Exception):
             within(_SHORT, lambda: self.store.compare_set(_FAILED, "", note))
             self._wait_for_all(_READ)
@@ -93,12 +98,13 @@ class FailureNotes:
         """
         self._woken.wait(_ARRIVAL)
         if self._found not in ("", _NOBODY, _ASKED):
-            rank, host, text = self._found.split(" ", 2)
+            rank, host, code, text = self._found.split(" ", 3)
+            self.exit_code = int(code)
             return f"process {rank} (on {host}) failed: {text}"
         silent = self._silent("alive" if waited is None else "here")
         if not silent:
             return "the connection between processes of this run was lost"
-        who = named(silent)
+        who = named_with_hosts(silent)
         verb = "has" if len(silent) == 1 else "have"
         if waited:
             return f"{who} of this run {verb} not answered for {waited / 60:g} minutes"
@@ -210,11 +216,17 @@ class explain_lost_process:
         waited = _waited(str(error), 60 * (_notes.minutes if _notes else PROCESS_TIMEOUT))
         if _notes:
             what = _notes.reason(waited)
-        more = "" if waited is None else " (if it was at work, raise --process-timeout)"
+        look = "see the output of that process"
+        if waited is not None:
+            look += ", and whether its host is up and in reach (if it was at work, raise"
+            look += " --process-timeout)"
+        code = _notes.exit_code if _notes else 1
+        # Where files, settings or the machine are wrong, the same again would not help.
+        again = "; run the same command again to resume from the last checkpoint"
         raise LostProcessError(
-            f"{what} [{_in_short(str(error))}]",
-            f"see the output of that process{more}; run the same command again to resume from the"
-            " last checkpoint",
+            f"{what} [{in_short(str(error))}]",
+            f"{look}{again if code == 1 else ''}",
+            code,
         ) from error
 
 
@@ -224,9 +236,3 @@ def _waited(text: str, usual: float) -> float | None:
         return None
     found = _MILLISECONDS.search(text)
     return int(found[1]) / 1000 if found else usual
-
-
-def _in_short(text: str) -> str:
-    """What the library says, without places in its source and advice."""
-    last = text.strip().splitlines()[-1]
-    return _SOURCE.sub("", last).partition(". ")[0][:200]

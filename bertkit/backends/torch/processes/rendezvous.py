@@ -6,6 +6,7 @@ word, and deaf to Ctrl-C. Here the waiting is done in Python, and says who is wa
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import math
 import os
@@ -19,7 +20,14 @@ from torch import distributed as dist
 
 from bertkit import log
 from bertkit.backends.process_group import Topology
+from bertkit.backends.torch.machine_errors import in_short
 from bertkit.backends.torch.processes.limited_call import NoAnswerError, within
+from bertkit.backends.torch.processes.own_address import (
+    choose_interface,
+    is_here,
+    require_interface,
+    where_gloo_listens,
+)
 from bertkit.backends.torch.processes.roll_call import RollCall, named
 
 # Seconds until a wait is told: by the process that all wait for, and by the others, whose
@@ -30,9 +38,13 @@ _POLL, _LONGEST_POLL = 0.02, 0.5
 _CONNECT, _SPARE = 60.0, 5.0
 # Seconds for an answer of the store; for the others to hear why there is no run.
 _ANSWER, _HEARING = 60.0, 1.5
+# What a process says that cannot connect to others, and seconds between two looks for it.
+_APART, _NOTE = "apart", 3.0
 _ADDRESS_IN_USE = re.compile("EADDRINUSE|address already in use", re.IGNORECASE)
 # Before the names that this start of the run has in the store, once the processes have met.
 _prefix = "bertkit"
+# Of the processes that have met, by rank.
+_hosts: list[str] = []
 
 
 def meet(topology: Topology, minutes: float) -> Any:
@@ -56,7 +68,8 @@ def meet(topology: Topology, minutes: float) -> Any:
     if keeps_store(topology):
         wait.until(_resolved, lambda: f"no address is known for {_place()[0]}")
     else:
-        wait.until(_reachable, lambda: f"{keeper} has not come")
+        door = _Door()
+        wait.until(door.is_open, lambda: f"{keeper} has not come ({door.why})")
     store = _connected(is_master=keeps_store(topology))
     store.set_timeout(datetime.timedelta(minutes=minutes))
     try:
@@ -78,9 +91,53 @@ def meet(topology: Topology, minutes: float) -> Any:
         if keeps_store(topology):
             time.sleep(_HEARING)
         raise
-    global _prefix
-    _prefix = roll.prefix
+    global _prefix, _hosts
+    _prefix, _hosts = roll.prefix, roll.hosts
+    choose_interface([_place()[0], *roll.addresses])
     return roll.place
+
+
+def named_with_hosts(ranks: list[int]) -> str:
+    """`process 3 (on node2)`: processes of this run and where they are."""
+    return named(ranks, _hosts)
+
+
+def together_or_not(topology: Topology, connect_all: Callable[[], None]) -> None:
+    """Connect to the others that have met; where one of them cannot, give up with it.
+
+    The library itself waits for a connection as long as a step may take.
+
+    Raises:
+        RuntimeError: another one cannot connect; or what `connect_all` raises.
+    """
+    notes = notes_store(_ANSWER)
+    tell_at = time.monotonic() + (_TELL_MAIN if topology.is_main else math.inf)
+
+    def ask() -> None:
+        nonlocal tell_at
+        if within(_ANSWER, lambda: notes.check([_APART])):
+            raise RuntimeError(notes.get(_APART).decode())
+        if time.monotonic() > tell_at:
+            tell_at = math.inf
+            log.logger.warning(
+                "the processes of this run have met at %s:%d, and wait for connections to each"
+                " other: is a firewall between their hosts?", *_place(),
+            )  # fmt: skip
+
+    def connect_them() -> None:
+        require_interface()
+        connect_all()
+
+    try:
+        within(_NOTE, connect_them, meanwhile=ask)
+    except RuntimeError as error:
+        me = named_with_hosts([topology.rank])
+        with contextlib.suppress(Exception):
+            why = f"{me}: {in_short(str(error))} ({where_gloo_listens()})"
+            within(_NOTE, lambda: notes.compare_set(_APART, "", why))
+            if keeps_store(topology):
+                time.sleep(_NOTE + _HEARING)
+        raise
 
 
 def keeps_store(topology: Topology) -> bool:
@@ -159,9 +216,14 @@ def _connected(is_master: bool) -> Any:
     """`connect`, given up where another program listens there and says nothing."""
     try:
         return within(_CONNECT + _SPARE, lambda: connect(_CONNECT, is_master))
-    except TimeoutError:
-        raise TimeoutError("what listens there does not answer as the store of a run") from None
-    except dist.DistNetworkError as error:
+    except (TimeoutError, dist.DistNetworkError) as error:
+        host, _ = _place()
+        if is_master and not is_here(host):
+            raise RuntimeError(
+                f"process 0 is on {socket.gethostname()}, and {host} is no address of that"
+            ) from error
+        if isinstance(error, TimeoutError):
+            raise TimeoutError("what listens there does not answer as the store of a run") from None
         if is_master and _ADDRESS_IN_USE.search(str(error)):
             raise RuntimeError(
                 "another program listens there already (address already in use)"
@@ -177,13 +239,29 @@ def _resolved() -> bool:
         return False
 
 
-def _reachable() -> bool:
-    """Whether anything listens where the store is to be."""
-    try:
-        socket.create_connection(_place(), timeout=1.0).close()
-    except OSError:
+class _Door:
+    """Where the store is to be, for those that it is not kept by.
+
+    Attributes:
+        why: it is not open; for messages.
+    """
+
+    def __init__(self) -> None:
+        self.why = ""
+
+    def is_open(self) -> bool:
+        """Whether anything listens there."""
+        try:
+            socket.create_connection(_place(), timeout=1.0).close()
+        except socket.gaierror:
+            self.why = f"no address is known for {_place()[0]}"
+        except TimeoutError:
+            self.why = "no answer: its host is off, or a firewall between drops the port"
+        except OSError as error:
+            self.why = (error.strerror or str(error)).lower()
+        else:
+            return True
         return False
-    return True
 
 
 def _not_come(ranks: list[int]) -> str:

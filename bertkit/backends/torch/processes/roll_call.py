@@ -6,7 +6,7 @@ and the others know by a word of their own, which comes back to them, that it is
 
     bertkit/meeting       its name, written by the main process
     bertkit/NAME/came     a line of every process
-    bertkit/NAME/verdict  the words of those that are complete; or why they cannot begin
+    bertkit/NAME/verdict  words and hosts of those that are complete; or why they cannot begin
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import json
 import os
 import socket
 import uuid
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from torch import distributed as dist
 
 from bertkit.backends.process_group import Topology
+from bertkit.backends.torch.processes.own_address import address_towards
 
 _MEETING, _CAME, _VERDICT = "bertkit/meeting", "came", "verdict"
 _NAMED = 8  # processes in a message
@@ -37,14 +39,23 @@ class Arrival:
     Attributes:
         rank: its number.
         world: the number of processes that it expects.
-        where: host and process id.
         word: that no other process has.
+        host: its name.
+        process: its id there.
+        address: of the host, as the store sees it.
     """
 
     rank: int
     world: int
-    where: str
     word: str
+    host: str = "an unnamed host"
+    process: int = 0
+    address: str = ""
+
+    @property
+    def where(self) -> str:
+        """For messages."""
+        return f"{self.host}, process id {self.process}"
 
 
 class RollCall:
@@ -54,15 +65,27 @@ class RollCall:
         store: that all processes reach.
         topology: this process's place.
         own_store: the store ends with the main process, so nothing in it is of an earlier start.
+
+    Attributes:
+        hosts: names of the processes' hosts, by rank; known once all are here.
+        addresses: of the hosts, each once; likewise.
     """
 
     def __init__(self, store: Any, topology: Topology, own_store: bool) -> None:
         self._store = store
         self._topology = topology
         self._own_store = own_store
-        where = f"{socket.gethostname()}, process id {os.getpid()}"
-        self._me = Arrival(topology.rank, topology.world, where, uuid.uuid4().hex)
+        self._me = Arrival(
+            rank=topology.rank,
+            world=topology.world,
+            word=uuid.uuid4().hex,
+            host=socket.gethostname(),
+            process=os.getpid(),
+            address=address_towards(os.environ["MASTER_ADDR"]),
+        )
         self._name = ""
+        self.hosts: list[str] = []
+        self.addresses: list[str] = []
         if topology.is_main:
             self._come(self._me.word)
             store.set(_MEETING, self._name)
@@ -104,7 +127,10 @@ class RollCall:
 
     def _arrivals(self) -> list[Arrival]:
         lines = self.place.get(_CAME).decode().splitlines()
-        return [Arrival(**json.loads(line)) for line in lines]
+        # Other versions of bertkit may say more or less; they are compared later, and named then.
+        known = {field.name for field in fields(Arrival)}
+        told = [json.loads(line).items() for line in lines]
+        return [Arrival(**{name: item for name, item in each if name in known}) for each in told]
 
     def _decided(self) -> bool:
         if self._store.get(_MEETING).decode() != self._name:
@@ -116,8 +142,11 @@ class RollCall:
             raise NoMeetingError(problem)
         if len(came) < self._topology.world:
             return False
-        verdict = {"words": [item.word for item in came], "refused": ""}
-        self.place.set(_VERDICT, json.dumps(verdict))
+        words = [item.word for item in came]
+        self.hosts = [item.host for item in sorted(came, key=lambda item: item.rank)]
+        self.addresses = sorted({item.address for item in came} - {""})
+        facts = {"hosts": self.hosts, "addresses": self.addresses}
+        self.place.set(_VERDICT, json.dumps({"words": words, "refused": "", **facts}))
         return True
 
     def _heard(self) -> bool:
@@ -136,18 +165,28 @@ class RollCall:
             there = [item for item in self._arrivals() if item.word in verdict["words"]]
             raise NoMeetingError(_without(self._me, there))
         # Otherwise it is a meeting of an earlier start, and its main process is still to come.
+        if known:
+            self.hosts = verdict.get("hosts", [])
+            self.addresses = verdict.get("addresses", [])
         return known
 
 
-def listed(ranks: list[int]) -> str:
-    """Numbers of processes for a message, the first eight of them."""
-    more = f" and {len(ranks) - _NAMED} more" if len(ranks) > _NAMED else ""
-    return ", ".join(map(str, ranks[:_NAMED])) + more
+def listed(items: Sequence[object]) -> str:
+    """Numbers of processes, or names of hosts, for a message, the first eight of them."""
+    more = f" and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
+    return ", ".join(map(str, items[:_NAMED])) + more
 
 
-def named(ranks: list[int]) -> str:
-    """`process 3`, or `processes 1, 2`, the first eight of them."""
-    return f"process{'es' if len(ranks) > 1 else ''} {listed(ranks)}"
+def named(ranks: list[int], hosts: Sequence[str] = ()) -> str:
+    """`process 3`, or `processes 1, 2 (on node1, node2)`, the first eight of them.
+
+    Args:
+        ranks: of the processes.
+        hosts: of all processes, by rank; empty where they are not known.
+    """
+    where = [hosts[rank] for rank in ranks if rank < len(hosts)]
+    places = f" (on {listed(list(dict.fromkeys(where)))})" if where else ""
+    return f"process{'es' if len(ranks) > 1 else ''} {listed(ranks)}{places}"
 
 
 def _problem(came: list[Arrival]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from bertkit import log
 from bertkit.backends.process_group import Topology
 from bertkit.backends.torch.processes.limited_call import within
-from bertkit.backends.torch.processes.roll_call import named
+from bertkit.backends.torch.processes.rendezvous import named_with_hosts
 
 # Seconds until a wait is told; between two looks; for an answer of the store.
 _TELL, _LOOK, _ANSWER = 60.0, 5.0, 5.0
@@ -83,5 +83,5 @@ class ToldWaits:
         waiting = set(range(self._topology.world)) - set(missing)
         if missing and min(waiting) == self._topology.rank:
             log.logger.warning(
-                "this run has waited for %s for %.0f seconds", named(missing), seconds
+                "this run has waited for %s for %.0f seconds", named_with_hosts(missing), seconds
             )

@@ -17,7 +17,7 @@ import torch
 
 from backends.torch.two_processes import batches, make
 from bertkit.backends import registry
-from bertkit.errors import BertkitError
+from bertkit.errors import BertkitError, DataError
 from bertkit.tasks.pretraining.objective import PretrainingObjective
 
 PATIENCE = 0.1  # minutes
@@ -33,6 +33,10 @@ def fail_for_a_bug():
 
 def stand_still():
     os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def fail_for_data():
+    raise DataError("no such file: x")
 
 
 class Failing(PretrainingObjective):
@@ -61,12 +65,14 @@ def attempt(port, failing, fails):
                 stepper.train(batch, step)
     except (BertkitError, RuntimeError) as error:
         hint = getattr(error, "hint", "")
-        return {"kind": type(error).__name__, "message": str(error), "hint": hint}
+        code = getattr(error, "exit_code", 1)
+        return {"kind": type(error).__name__, "message": str(error), "hint": hint, "code": code}
     return {}
 
 
 WAYS = {
     "memory": (1, fail_for_memory),
+    "data": (1, fail_for_data),
     "bug": (0, fail_for_a_bug),
     "stopped": (1, stand_still),
     "stopped-main": (0, stand_still),

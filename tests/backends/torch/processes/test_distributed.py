@@ -6,9 +6,9 @@ import math
 
 import pytest
 import torch
+
 from backends.torch import two_processes
 from backends.torch.two_processes import CLIP, RATE, STEPS, batches, make, weights
-
 from bertkit.backends.process_group import Topology
 
 # Two real processes: the slow suite.

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from backends.torch.pairs import start_pair
 from together import ends_of, free_ports
+
+from backends.torch.pairs import start_pair
 
 ENDINGS = {"done": None, "sharded": None, "missed": "TargetNotReachedError", "failed": "any"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from together import free_ports
 from backends.torch.pairs import start_pair
 from backends.torch.processes.failing_processes import PATIENCE
 from bertkit.backends.process_group import Topology
-from bertkit.backends.torch.processes import lost_process
+from bertkit.backends.torch.processes import lost_process, rendezvous
 from bertkit.backends.torch.processes.lost_process import (
     FailureNotes,
     LostProcessError,
@@ -25,7 +26,7 @@ from bertkit.backends.torch.processes.rendezvous import connect
 def ends(tmp_path_factory):
     """How each attempt ended, per process; process 1 of the last one stands still."""
     folder = tmp_path_factory.mktemp("ends")
-    ways = zip(("memory", "bug", "stopped"), free_ports(3), strict=True)
+    ways = zip(("memory", "data", "bug", "stopped"), free_ports(4), strict=True)
     words = [f"{way}={port}" for way, port in ways]
     main, other = start_pair("processes/failing_processes.py", str(folder), *words)
     try:
@@ -51,6 +52,15 @@ def test_too_little_memory_is_named_where_it_is_and_the_others_know(ends):
 
 
 @pytest.mark.slow
+def test_all_end_with_the_status_of_the_one_that_failed(ends):
+    main, other = (each["data"] for each in ends)
+    assert main["kind"] == "LostProcessError" and "failed: no such file: x" in main["message"]
+    assert main["code"] == other["code"] == 3
+    assert "again" not in main["hint"], "that would end alike"
+    assert ends[0]["memory"]["code"] == 1 and "again" in ends[0]["memory"]["hint"]
+
+
+@pytest.mark.slow
 def test_an_error_of_the_process_that_keeps_the_store_reaches_the_others(ends):
     main, other = ends
     assert main["bug"]["kind"] == "RuntimeError", "an error of its own is not a lost process"
@@ -62,7 +72,8 @@ def test_an_error_of_the_process_that_keeps_the_store_reaches_the_others(ends):
 @pytest.mark.slow
 def test_a_process_that_stands_still_is_named_after_the_timeout(ends):
     message = ends[0]["stopped"]["message"]
-    assert f"process 1 of this run has not answered for {PATIENCE} minutes" in message
+    here = socket.gethostname()
+    assert f"process 1 (on {here}) of this run has not answered for {PATIENCE} minutes" in message
 
 
 @pytest.mark.slow
@@ -80,7 +91,8 @@ def test_the_process_that_keeps_the_store_may_stand_still(tmp_path):
             process.communicate()
     assert other.returncode == 0, stderr
     message = json.loads((tmp_path / "1.json").read_text())["stopped-main"]["message"]
-    assert f"process 0 of this run has not answered for {PATIENCE} minutes" in message
+    here = socket.gethostname()
+    assert f"process 0 (on {here}) of this run has not answered for {PATIENCE} minutes" in message
     assert "/" not in message, "no places in the library's source"
 
 
@@ -91,13 +103,14 @@ def test_a_process_that_waits_still_is_not_taken_for_dead(monkeypatch):
     monkeypatch.setenv("MASTER_PORT", port)
     monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
     monkeypatch.setattr(lost_process, "_ROLL_CALL", 1.0)
+    monkeypatch.setattr(rendezvous, "_hosts", ["node1", "node1", "node2", "node2"])
     kept = connect(5.0, is_master=True)
     notes = [FailureNotes(Topology(4, rank, rank), 7.0) for rank in range(3)]
-    assert notes[1].reason(None) == "process 3 of this run has died without a message (killed?)"
-    assert notes[2].reason(None) == "process 3 of this run has died without a message (killed?)"
+    dead = "process 3 (on node2) of this run has died without a message (killed?)"
+    assert notes[1].reason(None) == notes[2].reason(None) == dead
     # After a timeout those are named that did not come to wait, alive or not.
     text = notes[1].reason(420.0)
-    assert text == "processes 0, 3 of this run have not answered for 7 minutes"
+    assert text == "processes 0, 3 (on node1, node2) of this run have not answered for 7 minutes"
     for item in notes:
         item.close()
     assert kept.num_keys()

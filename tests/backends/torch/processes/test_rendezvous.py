@@ -16,7 +16,8 @@ from together import free_ports
 from bertkit.backends import registry
 from bertkit.backends.process_group import Topology
 from bertkit.backends.torch.processes import rendezvous
-from bertkit.backends.torch.processes.rendezvous import connect, meet
+from bertkit.backends.torch.processes.distributed import start_group
+from bertkit.backends.torch.processes.rendezvous import connect, meet, together_or_not
 from bertkit.errors import BertkitError, ConfigError
 
 MOMENT = 0.01  # minutes
@@ -24,6 +25,7 @@ MOMENT = 0.01  # minutes
 LONE = """
 from bertkit.backends import registry
 from bertkit.backends.torch.processes import rendezvous
+from bertkit.backends.torch.processes.distributed import start_group
 rendezvous._TELL_MAIN = rendezvous._TELL_OTHERS = 0.0
 registry.get("cpu").start(distributed=True)
 """
@@ -90,15 +92,55 @@ def test_who_does_not_come_is_named(place, impatient, world, missing, caplog):
 
 
 def test_the_first_process_is_waited_for(place, impatient, caplog):
-    with pytest.raises(TimeoutError, match=r"process 0 has not come in 0\.01 minutes"):
+    why = r"process 0 has not come \(connection refused\)"
+    with pytest.raises(TimeoutError, match=rf"{why} in 0\.01 minutes"):
         meet(Topology(2, 1, 1), MOMENT)
     assert f"127.0.0.1:{place} (WORLD_SIZE is 2): process 0 has not come" in caplog.text
 
 
-def test_a_name_without_an_address_is_told(place, monkeypatch):
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_name_without_an_address_is_told(place, rank, monkeypatch):
     monkeypatch.setenv("MASTER_ADDR", "no-such-machine.invalid")
     with pytest.raises(TimeoutError, match=r"no address is known for no-such-machine\.invalid"):
-        meet(Topology(2, 0, 0), MOMENT)
+        meet(Topology(2, rank, rank), MOMENT)
+
+
+def test_an_address_of_another_host_is_told(place, monkeypatch):
+    monkeypatch.setattr(rendezvous, "_CONNECT", 0.2)
+    monkeypatch.setattr(rendezvous, "_SPARE", 0.0)
+    monkeypatch.setenv("MASTER_ADDR", "192.0.2.1")  # of documents, nobody's
+    with pytest.raises(RuntimeError, match=r"process 0 is on .*, and 192\.0\.2\.1 is no address"):
+        meet(Topology(2, 0, 0), 1.0)
+
+
+def test_one_that_cannot_connect_ends_all(place, monkeypatch):
+    """The others would wait in the library for as long as a step may take."""
+    monkeypatch.setattr(rendezvous, "_NOTE", 0.2)
+    monkeypatch.delenv("GLOO_SOCKET_IFNAME", raising=False)
+    monkeypatch.setattr(rendezvous, "_HEARING", 0.3)
+    found, kept, endless = {}, [], threading.Event()
+
+    def fail():
+        raise RuntimeError("connectFullMesh failed with [/lib/gloo/pair.cc:152] refused")
+
+    def come(rank, connect_all):
+        kept.append(meet(Topology(2, rank, rank), 1.0))
+        try:
+            together_or_not(Topology(2, rank, rank), connect_all)
+        except RuntimeError as error:
+            found[rank] = str(error)
+
+    ways = [(0, endless.wait), (1, fail)]
+    both = [threading.Thread(target=come, args=way) for way in ways]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    endless.set()
+    here = socket.gethostname()
+    text = f"process 1 (on {here}): connectFullMesh failed with refused ({here} knows itself as "
+    assert found[0].startswith(text)
+    assert "pair.cc" in found[1], "its own"
 
 
 def test_a_short_wait_is_not_told(place, caplog):
@@ -125,6 +167,22 @@ def test_what_is_no_port_is_refused(place, port, monkeypatch):
     monkeypatch.setenv("MASTER_PORT", port)
     with pytest.raises(ConfigError, match=f"MASTER_PORT is {port}"):
         registry.get("cpu").start(distributed=True)
+
+
+@pytest.mark.parametrize("name", ["SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE"])
+def test_processes_that_do_not_know_of_each_other_are_told(name, monkeypatch, caplog):
+    """Each would train alone, into the same folder."""
+    monkeypatch.setenv(name, "4")
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert start_group("gloo", True).topology.world == 1
+    assert f"started 4 processes ({name}), and each does all of this by itself" in caplog.text
+    caplog.clear()
+    monkeypatch.setenv("WORLD_SIZE", "1")  # torchrun, itself a task of srun
+    start_group("gloo", True)
+    monkeypatch.delenv("WORLD_SIZE")
+    monkeypatch.setenv(name, "1")
+    start_group("gloo", True)
+    assert not caplog.text
 
 
 @pytest.mark.slow

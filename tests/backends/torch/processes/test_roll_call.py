@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -13,7 +15,7 @@ from together import ends_of, free_ports
 from bertkit.backends.process_group import Topology
 from bertkit.backends.torch.processes import rendezvous
 from bertkit.backends.torch.processes.rendezvous import connect, meet
-from bertkit.backends.torch.processes.roll_call import NoMeetingError, listed
+from bertkit.backends.torch.processes.roll_call import NoMeetingError, RollCall, listed
 
 # A run of one small step; its second process dies at its first start.
 FALLEN = """
@@ -84,6 +86,20 @@ def test_who_comes_to_a_run_that_is_complete_is_sent_away(place):
         meet(Topology(3, 2, 2), 0.5)
     first.set("still", "here")
     assert second.get("still") == b"here"
+    assert rendezvous.named_with_hosts([0, 1]) == f"processes 0, 1 (on {socket.gethostname()})"
+
+
+def test_another_version_may_say_more_or_less_of_itself(place):
+    """Versions are compared later, where the difference is told."""
+    kept = connect(5.0, is_master=True)
+    kept.set("bertkit/meeting", "x")
+    line = {"rank": 0, "world": 2, "word": "w", "where": "of 0.9", "mood": "good"}
+    kept.append("bertkit/x/came", json.dumps(line) + "\n")
+    roll = RollCall(kept, Topology(2, 1, 1), own_store=True)
+    assert not roll.complete() and roll.missing() == []
+    words = ["w", roll._me.word]
+    kept.set("bertkit/x/verdict", json.dumps({"words": words, "refused": ""}))
+    assert roll.complete() and roll.hosts == []
 
 
 def test_the_others_hear_who_did_not_come(place):

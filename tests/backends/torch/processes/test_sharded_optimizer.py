@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from backends.torch.two_processes import SHAPE, SHARDED, batches, make, weights
 from torch import distributed as dist
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
+from backends.torch.two_processes import SHAPE, SHARDED, batches, make, weights
 from bertkit.backends import registry
 from bertkit.backends.base import OptimizerSpec, StepPlan
 from bertkit.backends.process_group import Topology
