@@ -20,6 +20,7 @@ FOLDER = Path(__file__).parent / "elsewhere"
 ROOT = Path(__file__).parents[2]
 # Where files of Linux are read, each with another way where they are missing.
 READS_PROC = {
+    "backends/torch/processes/own_address.py",
     "storage/kernel_folders.py", "storage/temporary.py", "system/container_limits.py",
     "system/memory.py", "system/processes.py", "system/processor.py",
 }  # fmt: skip
