@@ -12,6 +12,7 @@ import ipaddress
 import os
 import socket
 import struct
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -109,9 +110,11 @@ def _interface_of(address: str) -> str:
     wanted = ipaddress.ip_address(address.partition("%")[0])
     if wanted.version == 6:
         return next((name for name, found in _ipv6_addresses() if found == wanted), "")
-    with contextlib.suppress(ImportError, OSError):
-        import fcntl
+    if sys.platform == "win32":  # which has other calls for this
+        return ""
+    import fcntl
 
+    with contextlib.suppress(OSError):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
             for _, name in socket.if_nameindex():
                 request = struct.pack("256s", name.encode()[:15])
