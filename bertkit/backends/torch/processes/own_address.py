@@ -114,14 +114,13 @@ def _interface_of(address: str) -> str:
         return ""
     import fcntl
 
-    with contextlib.suppress(OSError):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-            for _, name in socket.if_nameindex():
-                request = struct.pack("256s", name.encode()[:15])
-                with contextlib.suppress(OSError):
-                    answer = fcntl.ioctl(any_socket.fileno(), _GET_ADDRESS, request)
-                    if answer[20:24] == wanted.packed:
-                        return name
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        for _, name in socket.if_nameindex():
+            request = struct.pack("256s", name.encode()[:15])
+            with contextlib.suppress(OSError):
+                answer = fcntl.ioctl(any_socket.fileno(), _GET_ADDRESS, request)
+                if answer[20:24] == wanted.packed:
+                    return name
     return ""
 
 
