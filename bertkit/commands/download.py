@@ -26,6 +26,13 @@ def _sources(ctx: click.Context, parameter: click.Parameter, begin: str) -> list
 )
 @options.option("--list", "listing", is_flag=True, help="Show what can be downloaded.", group=DATA)
 @options.option(
+    "--check",
+    is_flag=True,
+    help="Ask the servers whether the links serve files of the sizes known, and download nothing;"
+    " without NAME all links. The exit status is 0 if all do, else 1.",
+    group=DATA,
+)
+@options.option(
     "--language",
     default="en",
     help="Language of the Wikipedia dump.  [default: en]",
@@ -85,6 +92,7 @@ def command(
     name: str | None,
     output: str | None,
     listing: bool,
+    check: bool,
     language: str,
     date: str,
     names: tuple[str, ...],
@@ -103,18 +111,25 @@ def command(
     \b
     Example:
       bertkit download --list
+      bertkit download squad-v1.1 --check
       bertkit download sample --output data/raw
       bertkit download squad-v1.1 --output data/squad
     """
-    from bertkit.corpus.download import catalogue, download, http, sample
+    from bertkit.corpus.download import catalogue, download, http, links, sample
     from bertkit.corpus.download import listing as describe
     from bertkit.errors import UsageError
 
-    if listing or name is None:
+    if listing or (name is None and not check):
         result, text = describe.listing(catalogue.catalogue())
         options.finish(result, as_json, text, "bertkit download sample --output data/raw")
         return
-    source = catalogue.find_source(name, language, date)
+    settings = http.Settings(retries, timeout)
+    if check:
+        asked = links.check_links(catalogue.find_sources(name, language, date), names, settings)
+        result, text = links.links_report(asked)
+        options.finish(result, as_json, text)
+        click.get_current_context().exit(1 if result["wrong"] else 0)
+    source = catalogue.find_source(str(name), language, date)
     if dry_run:
         result, text = describe.plan(source, names, output, overwrite)
         options.finish(result, as_json, text)
@@ -126,7 +141,6 @@ def command(
         result, text = dataclasses.asdict(made), describe.sample_text(made)
         following = next_step.after_download("text", output, [], "")
     else:
-        settings = http.Settings(retries, timeout)
         # What is left of `given`: from_files and workers.
         got = download.download(
             source, output, names, settings=settings, overwrite=overwrite, **given

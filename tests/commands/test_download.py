@@ -74,6 +74,20 @@ def test_dead_link_is_one_line_and_says_what_to_do(bertkit, tmp_path, monkeypatc
     assert "--from-file" in hint
 
 
+def test_check_asks_the_links_and_its_status_says_whether_all_are_right(bertkit, monkeypatch):
+    from bertkit.corpus.download import links
+
+    asked = ("download", "squad-v1.1", "--check", "--file", "dev-v1.1.json", "--retries", 0)
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    shown = bertkit(*asked, "--json")
+    assert shown.status == 1 and json.loads(shown.out.splitlines()[-1])["wrong"] == 1
+    assert "dataset/dev-v1.1.json: " in bertkit(*asked).out
+    monkeypatch.setattr(links, "served_bytes", lambda item, *rest: item.size)
+    shown = bertkit(*asked)
+    assert shown.status == 0 and shown.out.endswith("1 link, 0 wrong\n")
+
+
 def test_file_fetched_by_browser(bertkit, shared, tmp_path):
     path = shared / "data/squad/dev-v1.1.json"
     shown = bertkit(

@@ -84,7 +84,8 @@ def ranged(body: bytes, etag: str = '"one"', cut: int | None = None) -> Behaviou
     def behaviour(handler: Handler) -> None:
         asked = handler.headers.get("Range")
         fits = handler.headers.get("If-Range") in (None, etag)
-        start = int(asked[6:].rstrip("-")) if asked and fits else 0
+        first, _, last = asked[6:].partition("-") if asked and fits else ("0", "", "")
+        start, end = int(first), min(int(last or len(body)), len(body) - 1)
         if start >= len(body) and asked:
             handler.send_response(416)
             handler.send_header("Content-Range", f"bytes */{len(body)}")
@@ -93,12 +94,12 @@ def ranged(body: bytes, etag: str = '"one"', cut: int | None = None) -> Behaviou
             return
         handler.send_response(206 if asked and fits else 200)
         if asked and fits:
-            handler.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+            handler.send_header("Content-Range", f"bytes {start}-{end}/{len(body)}")
         if etag:
             handler.send_header("ETag", etag)
-        handler.send_header("Content-Length", str(len(body) - start))
+        handler.send_header("Content-Length", str(end + 1 - start))
         handler.end_headers()
-        handler.wfile.write(body[start:][:cut])
+        handler.wfile.write(body[start : end + 1][:cut])
 
     return behaviour
 

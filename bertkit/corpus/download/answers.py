@@ -15,7 +15,7 @@ _PAGE = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html\b)",
     re.IGNORECASE | re.DOTALL,
 )
-_HEAD = 1 << 10
+BEGINNING = 1 << 10  # bytes that show whether an answer is a web page
 _ADVICE = "fetch it by other means and give --from-file PATH"
 
 
@@ -66,7 +66,7 @@ def the_file(
         raise DataError(f"the server sends {name} packed with {coding} for the transfer", _ADVICE)
     if not begin or name.lower().endswith(_PAGES):
         return stream
-    head = read(stream, _HEAD)
+    head = read(stream, BEGINNING)
     if answer.get_content_type() in ("text/html", "application/xhtml+xml") or _PAGE.match(head):
         raise DataError(f"the server sends a web page in the place of {name}", _ADVICE)
     return _Joined(head, stream)

@@ -116,6 +116,16 @@ def find_source(name: str, language: str = "en", date: str = "latest") -> Source
     return _filled(known["wikipedia"], language, date)
 
 
+def find_sources(name: str | None, language: str = "en", date: str = "latest") -> list[Source]:
+    """The source of a name, or all of them; see `find_source`."""
+    if name is not None:
+        return [find_source(name, language, date)]
+    return [
+        _filled(source, language, date) if source.name == "wikipedia" else source
+        for source in catalogue()
+    ]
+
+
 def _filled(source: Source, language: str, date: str) -> Source:
     def fill(text: str) -> str:
         return text.replace("{language}", language.replace("-", "_")).replace("{date}", date)

@@ -21,16 +21,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from bertkit import __version__, log
-from bertkit.corpus.download.answers import Readable, the_file
+from bertkit.corpus.download.answers import BEGINNING, Readable, the_file
 from bertkit.corpus.download.catalogue import RemoteFile
 from bertkit.corpus.download.google_drive import fetch_from_drive, is_drive
 from bertkit.corpus.download.partial_file import BLOCK, PartialFile
 from bertkit.errors import BertkitError, DataError, MissingDependencyError
 from bertkit.storage.temporary import PARTIAL
 
+T = TypeVar("T")
 _CHANGED = "the source has changed or the transfer was tampered with; nothing was kept"
 # Statuses that another attempt may cure; every other error status means a dead link.
 _RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
@@ -178,15 +179,45 @@ def fetch_text(url: str, settings: Settings | None = None) -> str:
     Raises:
         BertkitError: the URL does not serve it.
     """
-    settings = settings or Settings()
+
+    def once(timeout: float) -> str:
+        with _open(url, {}, timeout) as (_, answer, stream):
+            packed = answer.get("Content-Encoding", "").lower() in ("gzip", "x-gzip")
+            text = gzip.GzipFile(fileobj=stream) if packed else stream
+            return text.read(64 << 20).decode("utf-8", "replace")
+
+    return _retried(url, once, settings or Settings())
+
+
+def served_bytes(item: RemoteFile, url: str, settings: Settings | None = None) -> int | None:
+    """The size of a file as its server states it; only its beginning is fetched.
+
+    Returns:
+        Bytes; None where the server does not say.
+
+    Raises:
+        BertkitError: the URL does not serve it.
+        DataError: it serves a web page in its place, or another number of bytes.
+    """
+
+    def once(timeout: float) -> int | None:
+        with _open(url, {"Range": f"bytes=0-{BEGINNING - 1}"}, timeout) as (status, answer, body):
+            the_file(item.name, answer, body, read=_read, begin=True)
+            return _total(answer, status, 0)
+
+    size = _retried(url, once, settings or Settings())
+    if None not in (size, item.size) and size != item.size:
+        raise DataError(f"{size:,} bytes, expected {item.size:,}", _CHANGED)
+    return size
+
+
+def _retried(url: str, once: Callable[[float], T], settings: Settings) -> T:
+    """The result of a call that asks a server, repeated while another attempt may succeed."""
     failures = 0
     while True:
         problem: _Retryable
         try:
-            with _open(url, {}, settings.timeout) as (_, answer, stream):
-                packed = answer.get("Content-Encoding", "").lower() in ("gzip", "x-gzip")
-                text = gzip.GzipFile(fileobj=stream) if packed else stream
-                return text.read(64 << 20).decode("utf-8", "replace")
+            return once(settings.timeout)
         except _DeadLink as error:
             raise BertkitError(f"{url}: {error}") from error
         except _Retryable as error:
@@ -195,7 +226,7 @@ def fetch_text(url: str, settings: Settings | None = None) -> str:
             problem = _Retryable(f"the connection broke ({_reason(error)})")
         failures += 1
         if failures > settings.retries:
-            raise BertkitError(f"{url}: {problem} (after {failures} attempts)")
+            raise BertkitError(f"{url}: {problem} (after {log.counted(failures, 'attempt')})")
         _wait(settings, failures, problem)
 
 
@@ -210,7 +241,7 @@ def _complete(url: str, item: RemoteFile, partial: PartialFile, settings: Settin
         except _Retryable as error:
             failures = 0 if partial.size > before else failures + 1
             if failures > settings.retries:
-                raise _DeadLink(f"{error} (after {failures} attempts)") from error
+                raise _DeadLink(f"{error} (after {log.counted(failures, 'attempt')})") from error
             log.logger.info("%s: %s; trying again", url, error)
             _wait(settings, failures, error)
 
@@ -319,7 +350,7 @@ def _continues(answer: Message, size: int) -> bool:
 
 def _total(answer: Message, status: int, size: int) -> int | None:
     """Size of the whole file as the server states it."""
-    if status == 206:
+    if status in (206, 416):
         total = answer.get("Content-Range", "").rpartition("/")[2]
         if total.isdecimal():
             return int(total)
@@ -353,4 +384,4 @@ def _seconds(text: str | None) -> float:
 
 def _reason(error: BaseException) -> str:
     inner = getattr(error, "reason", error)
-    return str(inner) or type(inner).__name__
+    return getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
