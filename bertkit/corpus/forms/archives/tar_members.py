@@ -10,6 +10,10 @@ from __future__ import annotations
 import posixpath
 import tarfile
 from collections.abc import Iterator
+from tarfile import (  # type: ignore[attr-defined]
+    InvalidHeaderError,
+    TruncatedHeaderError,
+)
 from typing import IO
 
 from bertkit.corpus.document import Piece, Rejected, Skipped
@@ -126,15 +130,15 @@ class _Header(tarfile.TarInfo):
     cut_off = False
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
-        """As `tarfile.TarInfo.frombuf`."""
+    def fromtarfile(cls, archive: tarfile.TarFile) -> _Header:
+        """As `tarfile.TarInfo.fromtarfile`."""
         try:
-            return super().frombuf(buf, encoding, errors)
-        except tarfile.HeaderError:
-            if 0 < len(buf) < BLOCK:
-                cls.cut_off = True
-            elif buf.strip(b"\0"):
-                cls.bad += 1
+            return super().fromtarfile(archive)
+        except TruncatedHeaderError:
+            cls.cut_off = True
+            raise
+        except InvalidHeaderError:
+            cls.bad += 1
             raise
 
 
