@@ -62,7 +62,7 @@ def command(
     from bertkit.backends import registry
     from bertkit.backends.sections import other_sections, warn_of_other_backends
     from bertkit.tasks.pretraining.plan import planned
-    from bertkit.tasks.pretraining.pretrain import pretrain
+    from bertkit.tasks.pretraining.pretrain import require_target, trained
 
     if dry_run:
         with registry.for_planning(resolved.config.backend) as adapter:
@@ -77,7 +77,7 @@ def command(
         return
     with registry.get(resolved.config.backend) as adapter:
         warn_of_other_backends(resolved, adapter.caps.name)
-        result = pretrain(resolved.config, adapter, resolved.origins, overwrite)
+        result = trained(resolved.config, adapter, resolved.origins, overwrite)
     records = next_step.repeated("--input", resolved.config.eval_input)
     measure = next_step.command("eval", *records, "--checkpoint", result.output)
     options.finish(
@@ -86,3 +86,4 @@ def command(
         result.text(),
         measure if records else next_step.after_pretraining(result.output),
     )
+    require_target(resolved.config, result)

@@ -12,7 +12,7 @@ from torch import nn
 from bertkit import log
 from bertkit.backends.base import Adapter
 from bertkit.configuration.config import is_of_a_run
-from bertkit.errors import BertkitError, DataError
+from bertkit.errors import BertkitError, ConfigError, DataError
 from bertkit.hub.sources import moved, name_of, source_of
 from bertkit.manifests.manifest import read_manifest
 from bertkit.model.checkpoints import formats
@@ -137,6 +137,12 @@ class Beginning:
         self._compare_start(model, state)
         self._task.load_weights(model, resumed, resuming=True)
         finished = state.finished and length_before(state, self._task.config) is None
+        if finished and self.point.elsewhere:
+            raise ConfigError(
+                f"--resume {resumed}: that run is finished at step {state.step}, so {self._folder}"
+                " would hold no checkpoint",
+                "name an earlier checkpoint, or give more --max-steps",
+            )
         if not finished:
             log.logger.info("resuming from %s at step %d", resumed, state.step)
         self.state = state
@@ -149,6 +155,7 @@ class Beginning:
             train=(last := from_json(state.metrics.get("train", {}))),
             evaluation=from_json(state.metrics.get("eval", {})),
             checkpoint=resumed,
+            saved=-1 if self.point.elsewhere else state.step,
             left_out=LeftOut(
                 overflow_steps=int(last.get("overflow_steps", 0)),
                 skipped_steps=int(last.get("skipped_steps", 0)),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+
 CONFIG = "config.yaml"  # the resolved settings
 MACHINE = "machine.json"  # the hardware and software of the last call
 METRICS = "metrics.jsonl"  # the numbers of log lines and evaluations
@@ -9,3 +12,18 @@ METRICS = "metrics.jsonl"  # the numbers of log lines and evaluations
 DAMAGED = "damaged"
 ABANDONED = "abandoned"
 REPLACED = "replaced"
+
+
+def log_file_problems(output: str, files: Mapping[str, str | None]) -> list[str]:
+    """Log files that would lie in the place of the run's own.
+
+    Args:
+        output: the run's folder.
+        files: the path that each flag names.
+    """
+    own = {os.path.realpath(os.path.join(output, name)) for name in (CONFIG, MACHINE, METRICS)}
+    return [
+        f"{flag} {path} is a file that the run itself writes"
+        for flag, path in files.items()
+        if path and os.path.realpath(path) in own
+    ]

@@ -74,6 +74,7 @@ class Progress:
         train: the last log line's numbers.
         evaluation: the last evaluation's numbers.
         checkpoint: the last one written or resumed from.
+        saved: the step of the last one in the run's own folder; -1: it has none.
         left_out: counts of steps that changed no weight.
     """
 
@@ -85,6 +86,7 @@ class Progress:
     train: dict[str, float] = field(default_factory=dict)
     evaluation: dict[str, float] = field(default_factory=dict)
     checkpoint: Path | None = None
+    saved: int = -1
     left_out: LeftOut = field(default_factory=LeftOut)
 
 
@@ -149,7 +151,6 @@ class Trainer:
         self._clock = 0.0
         self._line_time = -math.inf
         self._signals = StopSignals()
-        self._saved = -1  # the step of the last checkpoint
 
     def run(self, progress: Progress) -> Progress:
         """Train from where `progress` stands; it is updated in place and returned.
@@ -160,7 +161,6 @@ class Trainer:
         """
         self._finite = self._finite_check(progress)
         first = progress.step
-        self._saved = first if progress.checkpoint else -1
         left = self.settings.steps - first
         end = first + min(left, self.settings.steps_this_run or left)
         self._bar = log.progress(total=self.settings.steps, unit="step", lines=False)
@@ -278,7 +278,7 @@ class Trainer:
             self._evaluate(progress)
         progress.evaluation_due = False
         progress.finished = progress.step == self.settings.steps or self._reached(progress)
-        if self._saved == progress.step:
+        if progress.saved == progress.step:
             self.checkpoints.complete(progress)
         elif progress.finished:
             self._save(progress)
@@ -371,7 +371,7 @@ class Trainer:
     def _save(self, progress: Progress) -> None:
         def write() -> None:
             progress.checkpoint = self.checkpoints.save(progress)
-            self._saved = progress.step
+            progress.saved = progress.step
             log.logger.debug("saved %s", progress.checkpoint)
 
         self.stepper.at_checkpoint(write)
@@ -382,7 +382,7 @@ class Trainer:
         """Save where a signal or `steps_this_run` ended this call."""
         self._log(progress)
         # The last step may have saved already; do not write the same checkpoint twice.
-        if steps and self._saved != progress.step:
+        if steps and progress.saved != progress.step:
             self._save(progress)
         self.checkpoints.wait_for_saves()
         # torchrun ends all processes once one has ended; the main one may still be writing.

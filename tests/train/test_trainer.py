@@ -145,7 +145,7 @@ def test_a_step_is_saved_before_it_is_evaluated(loop):
 
 @pytest.mark.parametrize(("step", "finished"), [(10, True), (4, False)])
 def test_an_evaluation_that_is_due_comes_first(loop, step, finished):
-    begun = Progress(step=step, position=2 * step, checkpoint=Path("a"), evaluation_due=True)
+    begun = Progress(step=step, position=2 * step, saved=step, evaluation_due=True)
     seen = []
     trainer = loop(
         Counting(),

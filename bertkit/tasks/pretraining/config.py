@@ -25,6 +25,7 @@ from bertkit.model.config import BertConfig
 from bertkit.records.config import RecordsConfig
 from bertkit.tasks.pretraining.submission import Submission
 from bertkit.train.config import ComputeConfig, TrainingConfig, allow_other_vocab
+from bertkit.train.run_files import log_file_problems
 
 LAYOUTS = ("auto", "unpadded", "padded", "bucketed", "packed")
 MLPERF = "mlperf"
@@ -286,6 +287,8 @@ class PretrainConfig(RecordBatchConfig, TrainingConfig, BackendSections):
         samples = self.eval_every_samples or "1"
         if samples != MLPERF and not (samples.isdecimal() and int(samples) > 0):
             found.append(f"--eval-every-samples {samples}: a number above 0, or {MLPERF}")
+        logs = {"--mlperf-log": self.mlperf_log, "--json-summary": self.json_summary}
+        found += log_file_problems(self.output, logs)
         if self.resume not in ("auto", "never") and self.init_checkpoint:
             found.append(
                 f"--resume {self.resume} continues a run, --init-checkpoint starts a new one"

@@ -32,7 +32,6 @@ from bertkit.train.dry_run import DryRun
 from bertkit.train.metrics import Tracker, left_out_text, losses_are_finite
 from bertkit.train.run import TrainingRun
 from bertkit.train.task import Evaluate, TrainingData, TrainingTask
-from bertkit.train.trainer import Progress
 
 
 @dataclass(frozen=True)
@@ -177,6 +176,18 @@ def pretrain(
         StoppedError: stopped by a signal or `steps_this_run`, everything saved.
         TargetNotReachedError: no evaluation reached `target_mlm_accuracy`.
     """
+    result = trained(config, adapter, origins, overwrite)
+    require_target(config, result)
+    return result
+
+
+def trained(
+    config: PretrainConfig,
+    adapter: Adapter,
+    origins: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+) -> PretrainResult:
+    """As `pretrain`, but a missed target is the caller's to tell, see `require_target`."""
     adapter.start(
         options_of(config, adapter.caps.name),
         distributed=True,
@@ -189,7 +200,6 @@ def pretrain(
     begin = time.perf_counter()
     try:
         run.train()
-        _require_target(ready.config, run.progress)
     except CompiledOnly as done:
         log.logger.info("%s; nothing was trained", done)
     return PretrainResult(
@@ -213,12 +223,20 @@ def rehearse(ready: Prepared, adapter: Adapter, overwrite: bool) -> None:
     DryRun(PretrainingTask(ready), adapter, overwrite).check()
 
 
-def _require_target(config: PretrainConfig, progress: Progress) -> None:
+def require_target(config: PretrainConfig, result: PretrainResult) -> None:
+    """Check the accuracy of the last evaluation of a run that has ended.
+
+    One that was only compiled has not.
+
+    Raises:
+        TargetNotReachedError: it is below `target_mlm_accuracy`.
+    """
     target = config.target_mlm_accuracy
-    found = progress.evaluation if losses_are_finite(progress.evaluation) else {}
+    found = result.evaluation if losses_are_finite(result.evaluation) else {}
     reached = found.get("mlm_accuracy", -math.inf)
-    if target is not None and not reached >= target:
-        raise TargetNotReachedError(
-            f"masked LM accuracy {reached:.4f} at step {progress.step} is below"
-            f" --target-mlm-accuracy {target}; the run is saved in {progress.checkpoint}"
-        )
+    if target is None or reached >= target or result.step < result.plan.steps:
+        return
+    raise TargetNotReachedError(
+        f"masked LM accuracy {reached:.4f} at step {result.step} is below"
+        f" --target-mlm-accuracy {target}; the run is saved in {result.checkpoint}"
+    )

@@ -11,6 +11,7 @@ from bertkit.tasks.comparison.seeds_file import seeds_setting
 from bertkit.tasks.finetuning import config as finetuning
 from bertkit.tasks.finetuning.config import EncoderConfig, RunConfig
 from bertkit.train.config import TrainingConfig
+from bertkit.train.run_files import log_file_problems
 
 AUTO = "auto"
 
@@ -191,6 +192,7 @@ class SquadConfig(AnswerConfig, RunConfig):
     def problems(self) -> list[str]:
         """Settings that contradict each other, each naming its flags."""
         found = TrainingConfig.problems(self)
+        found += log_file_problems(self.output, {"--json-summary": self.json_summary})
         if not (self.trains or self.predicts or self.do_eval):
             found.append("nothing to do: give --train-file, --predict-file or both")
         if self.trains and not self.train_file:

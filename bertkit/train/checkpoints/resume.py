@@ -40,6 +40,7 @@ class ResumePoint:
         checkpoint: to resume from; None for a fresh start.
         named: what `--resume` named, as `RunState.resumed_from` keeps it; None where the
             checkpoint itself says it.
+        elsewhere: the checkpoint is another run's, from which this one branches off.
         damaged: newer checkpoints that are passed over.
         abandoned: later checkpoints of the branch that is given up.
         replaces: an earlier run makes way for this one.
@@ -47,6 +48,7 @@ class ResumePoint:
 
     checkpoint: Path | None = None
     named: dict[str, str | int] | None = None
+    elsewhere: bool = False
     damaged: Sequence[Path] = ()
     abandoned: Sequence[Path] = ()
     replaces: bool = False
@@ -156,7 +158,8 @@ def _named(run: Path, wanted: Path, overwrite: bool) -> ResumePoint:
             f"--resume {wanted} continues the run that --overwrite replaces", "give one of them"
         )
     if overwrite:
-        return ResumePoint(checkpoint=_whole(run, wanted), named=_name(wanted), replaces=True)
+        whole = _whole(run, wanted)
+        return ResumePoint(checkpoint=whole, named=_name(whole), elsewhere=True, replaces=True)
     found = checkpoint.in_run(run)
     branch = [path for _, path in found if _descends(path, wanted, inside)]
     if branch:
@@ -177,7 +180,7 @@ def _named(run: Path, wanted: Path, overwrite: bool) -> ResumePoint:
         )
     step = load_state(whole).step
     later = tuple(path for number, path in found if number > step)
-    return ResumePoint(checkpoint=whole, named=_name(whole), abandoned=later)
+    return ResumePoint(checkpoint=whole, named=_name(whole), elsewhere=not inside, abandoned=later)
 
 
 def _whole(run: Path, wanted: Path) -> Path:

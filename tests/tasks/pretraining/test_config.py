@@ -49,12 +49,16 @@ def test_all_contradictions_are_reported_at_once_with_their_flags():
             resume="some/where",
             init_checkpoint="other",
             log_to=["tensorboard", "paper"],
+            mlperf_log="./config.yaml",
+            json_summary="metrics.jsonl",
         )
     for text in (
         "--input is required", "--output is required",
         "--global-batch-size 10 is not a multiple of --micro-batch-size 4",
         "--end-learning-rate", "--epochs", "--warmup-steps", "--eval-every needs --eval-input",
         "--target-mlm-accuracy needs --eval-input", "--init-checkpoint", "--log-to paper",
+        "--mlperf-log ./config.yaml is a file that the run itself writes",
+        "--json-summary metrics.jsonl is a file that the run itself writes",
     ):  # fmt: skip
         assert text in caught.value.message
 

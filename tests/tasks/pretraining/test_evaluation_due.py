@@ -107,6 +107,26 @@ def test_a_run_that_is_made_longer_keeps_the_evaluation_of_its_old_end(evaluated
     assert [line["step"] for line in lines(config.output) if line["kind"] == "eval"] == [10, 20, 30]
 
 
+@pytest.mark.parametrize("step", [10, 20])
+def test_a_branch_begins_with_the_evaluation_that_is_due(evaluated, monkeypatch, step):
+    """Its own folder has no checkpoint of that step to note the numbers in."""
+    pretrain(evaluated("whole"), CPU)
+    config = evaluated("killed")
+    with monkeypatch.context() as patch:
+        kill_at(patch, step, "before")
+        with pytest.raises(KilledError):
+            pretrain(config, CPU)
+    begin = Path(config.output) / f"step-{step:07d}"
+    branch = replace(evaluated("branch"), resume=str(begin))
+    result = pretrain(branch, CPU)
+    assert result.checkpoint == str(Path(branch.output) / "step-0000020")
+    whole = lines(evaluated("whole").output)
+    first = [(line["step"], line["kind"]) for line in whole].index((step, "eval"))
+    assert lines(branch.output) == whole[first:]
+    assert state(branch.output, 20)["metrics"] == state(evaluated("whole").output, 20)["metrics"]
+    assert read_state(begin)["evaluation_due"], "the run that it branches off from stays as it is"
+
+
 def test_a_call_without_evaluations_ends_the_run_without_the_one_that_is_due(
     evaluated, monkeypatch
 ):

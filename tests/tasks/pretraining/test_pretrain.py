@@ -285,6 +285,10 @@ def test_resume_from_a_named_checkpoint(settings, tmp_path):
     )
     assert branch.resumed_from == 10
     assert_same_bits(whole.checkpoint, branch.checkpoint)
+    ended = replace(first, output=str(tmp_path / "c"), resume=whole.checkpoint)
+    with pytest.raises(ConfigError, match=r"that run is finished at step 20, so .*c would hold no"):
+        run(ended)
+    assert run(replace(ended, max_steps=21)).step == 21
 
 
 def test_a_target_ends_the_run_or_is_missed(settings, records):

@@ -36,6 +36,14 @@ def test_evaluations_during_training_need_questions(given):
     assert not answering.evaluates and not answering.problems()
 
 
+def test_the_log_is_no_file_of_the_run():
+    config = SquadConfig(output="o", predict_file="p", json_summary="o/x/../metrics.jsonl")
+    assert config.problems() == [
+        "--json-summary o/x/../metrics.jsonl is a file that the run itself writes"
+    ]
+    assert not SquadConfig(output="o", predict_file="p", json_summary="o/log.json").problems()
+
+
 def test_the_settings_of_a_run_are_found_from_its_checkpoints(tmp_path):
     config = SquadConfig(max_seq_length=48, seed=7, version_2_with_negative=True)
     (tmp_path / "config.yaml").write_text(dump_yaml(as_dict(config)))
