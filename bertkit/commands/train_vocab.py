@@ -134,4 +134,5 @@ def command(
     )
     following = next_step.after_train_vocab(inputs, output, raw=is_raw(names))
     values = {"output": result.path, **dataclasses.asdict(result)}
-    options.finish(values, as_json, result.summary, following)
+    treatment = settings["normalisation"].text()
+    options.finish(values, as_json, f"{result.summary}; {treatment}", following)

@@ -30,7 +30,8 @@ def of_settings(found: Manifest, planned: Manifest) -> list[str]:
         differences.append(f"command {found.command}, now {planned.command}")
     before, after = flatten(found.config), flatten(planned.config)
     differences += [
-        f"{key} {_short(before.get(key))}, now {_short(after.get(key))}"
+        f"{key} {_short(before[key]) if key in before else 'not recorded'}, "
+        f"now {_short(after.get(key))}"
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
     ]
@@ -44,7 +45,10 @@ def made_by_another(
 
     Settings of two commands are not comparable: between those only the commands are named.
     """
-    what = f"run: {'; '.join(differences)}"
+    version = found.versions.get("bertkit")
+    other = version and version != planned.versions.get("bertkit")
+    earlier = f" of bertkit {version}" if other else ""
+    what = f"run{earlier}: {'; '.join(differences)}"
     if found.command != planned.command:
         what = f"command: bertkit {found.command}, now bertkit {planned.command}"
     return DataError(

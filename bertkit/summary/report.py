@@ -143,7 +143,7 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     if outside:
         most = " ".join(outside["most_frequent"])
         text = f"{outside['different']:,}, {outside['share']:.2%} of the text"
-        table.append(("not in the vocabulary", text + (f": {most}" if most else "")))
+        table.append(("unknown characters", text + (f": {most}" if most else "")))
     return table
 
 

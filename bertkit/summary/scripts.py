@@ -41,6 +41,8 @@ _NAMES_OF_SCRIPTS = (
     "Tibetan Myanmar Khmer Balinese Javanese Sundanese Newa Hiragana Katakana"
 )
 MARKS_ARE_LETTERS = frozenset(_NAMES_OF_SCRIPTS.split())
+# Writing without marks of sentences: spaces stand between phrases.
+MARKLESS = frozenset({"Thai", "Lao"})
 # Letters of alphabets that are written as another one with a mark; marks of stress are none.
 _MARKED_LETTERS = {"Cyrillic": frozenset("ЙйЁёЇїЎўЃѓЌќ")}
 

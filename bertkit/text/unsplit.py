@@ -15,6 +15,7 @@ from bertkit.kinds.misplaced import misplaced_kind
 from bertkit.kinds.recognise import QUESTIONS, SETTINGS, TEXT, VOCABULARY, kind_of_bytes
 from bertkit.manifests.manifest import read_manifest
 from bertkit.storage.files import is_remote
+from bertkit.summary.scripts import MARKLESS, script_of
 from bertkit.tables.csv_rows import rows_of, without_named_delimiter
 from bertkit.tables.text_column import find_text_key
 from bertkit.text.files import open_text
@@ -39,6 +40,8 @@ _MARKUP = {
 }
 # Sentences of encyclopaedias have some 130 characters, of laws some 200.
 _LONG = 250
+# Characters that tell the script.
+_LETTERS = 2000
 # Lines of a list begin with small letters, too, but they are few.
 _WRAPPED = 0.2
 _ENDS = ".!?:;\u2026\"'\u201d\u2019)]。！？।۔"
@@ -62,13 +65,19 @@ def looks_unsplit(text: str) -> str:
         return "lines end in carriage returns alone, which end no line here"
     mean = sum(map(len, lines)) / len(lines)
     several = sum(len(_INSIDE.findall(line)) >= 1 for line in lines) / len(lines)
-    if mean > _LONG:
+    if mean > _LONG and not _is_markless("".join(lines)[:_LETTERS]):
         return f"lines have {mean:,.0f} characters on average"
     if several > 0.5 and mean > 60:
         return f"{several:.0%} of the lines hold several sentences"
     if (wrapped := _wrapped_share(text)) > _WRAPPED:
         return f"{wrapped:.0%} of the lines go on in the next line"
     return ""
+
+
+def _is_markless(text: str) -> bool:
+    """Whether text is in a script without marks of sentences, where long lines tell nothing."""
+    scripts = [name for name in map(script_of, text) if name]
+    return 2 * sum(name in MARKLESS for name in scripts) > len(scripts)
 
 
 def _wrapped_share(text: str) -> float:

@@ -21,14 +21,13 @@ from bertkit.manifests.output_state import COMPLETE, NEW, REPLACED
 from bertkit.storage import files
 from bertkit.summary import report
 from bertkit.summary.counts import CountsSum, TextCounts
-from bertkit.summary.scripts import script_of, stripped_letters
 from bertkit.summary.sketch import level_for
 from bertkit.text.unsplit import refuse_raw_files
 from bertkit.tokenization.known_characters import knows_characters
 from bertkit.tokenization.normalisation import UNCASED, Normalisation
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts
 from bertkit.tokenization.tokenizer_files import write_sidecar
-from bertkit.tokenization.training import trained, unknown_share
+from bertkit.tokenization.training import stripped, trained, unknown_share
 from bertkit.tokenization.training.alphabet import Alphabet, Wanted, choose_alphabet, fill_up
 from bertkit.tokenization.training.merges import learn_merges
 from bertkit.tokenization.training.text_spans import Opener, count_spans, tasks_of
@@ -41,8 +40,6 @@ from bertkit.workers.engine import Engine
 from bertkit.workers.pool import map_in_order, worker_count
 
 TENSOR_MULTIPLE = 8
-# Above this share of letters that are lost, something is said.
-_MANY_LOST = 0.001
 
 
 def train_vocab(
@@ -105,7 +102,9 @@ def train_vocab(
     _write(output, learnt.tokens, facts, trained.note(inputs, settings, engine, found))
     result = trained.result_of(output, found, time.perf_counter() - started)
     _remark(result, learnt.chosen)
-    _remark_on_letters(text, normalisation)
+    if normalisation.strips_accents:
+        for remark in stripped.remarks(text.characters):
+            log.logger.warning("%s", remark)
     return result
 
 
@@ -324,25 +323,6 @@ def _figures(
     """Figures of the text, with the tokens that the vocabulary makes of it."""
     counts = replace(text, tokens=learnt.tokens, unknown=learnt.unknown)
     return report.figures(counts, knows_characters(vocab, normalisation))
-
-
-def _remark_on_letters(text: TextCounts, normalisation: Normalisation) -> None:
-    """Warn where stripping accents removes vowels or other letters of the text's scripts."""
-    if not normalisation.strips_accents:
-        return
-    lost: dict[str, int] = {}
-    for code, count in text.characters.items():
-        if script := stripped_letters(chr(code)):
-            lost[script] = lost.get(script, 0) + count
-    letters = max(1, sum(count for code, count in text.characters.items() if script_of(chr(code))))
-    if sum(lost.values()) > _MANY_LOST * letters:
-        ranked = sorted(lost, key=lambda script: (-lost[script], script))
-        log.logger.warning(
-            "stripping accents removes %.1f%% of the letters: vowel signs and marks of %s, which "
-            "are letters there; give --cased, or --keep-accents with lower case",
-            100 * sum(lost.values()) / letters,
-            ", ".join(ranked),
-        )
 
 
 def _why_short(tokens: int, size: int, min_frequency: int) -> str:

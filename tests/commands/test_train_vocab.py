@@ -46,7 +46,10 @@ def test_lower_case_and_cased(bertkit, text, tmp_path):
     assert {"W", "S", "C", "é"} <= letters
     # The next command tokenizes as the vocabulary was made, without being told.
     for done in (lower, cased):
-        assert "Next: bertkit extract" in done.err and "--cased" not in done.err
+        following = done.err.rpartition("Next:")[2]
+        assert " bertkit extract" in following and "--cased" not in following
+    assert "lower case, accents stripped" in lower.err + lower.out
+    assert "cased, accents kept" in cased.err + cased.out
     facts = json.loads((tmp_path / "cased.txt.json").read_text())
     assert facts["do_lower_case"] is False
     assert of_vocabulary(load_vocab(tmp_path / "cased.txt")).normalisation == CASED

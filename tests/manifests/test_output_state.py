@@ -65,3 +65,14 @@ def test_between_two_commands_only_these_are_named(tmp_path):
     assert caught.value.message.endswith(
         "out was made by another command: bertkit make-records, now bertkit split"
     )
+
+
+def test_of_an_earlier_version_the_settings_that_it_did_not_have_are_named_as_such(tmp_path):
+    earlier = planned(tmp_path)
+    earlier.versions["bertkit"] = "0.1.0"
+    begin(tmp_path / "out", earlier)
+    with pytest.raises(DataError) as caught:
+        begin(tmp_path / "out", planned(tmp_path, variant=""))
+    assert caught.value.message.endswith(
+        'made by another run of bertkit 0.1.0: variant not recorded, now ""'
+    )

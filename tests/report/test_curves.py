@@ -81,6 +81,7 @@ def test_runs_that_learn_to_answer_have_their_own_panels(tmp_path):
     assert row.split()[1:] == ["3", "4.5000", "25.00"]
     (drawn,) = figure.axes[1].lines
     assert list(drawn.get_ydata()) == [25.0] and figure.axes[1].get_ylabel() == "percent"
+    assert figure.axes[1].get_ylim() == pytest.approx((0, 26.25))
     assert "answer span accuracy" in (tmp_path / "page.html").read_text()
 
 

@@ -34,6 +34,12 @@ def test_paragraphs_are_not(glue):
     assert "characters on average" in looks_unsplit(glue.join(SENTENCES * 5))
 
 
+def test_long_lines_tell_nothing_in_scripts_that_do_not_mark_sentences():
+    thai = "ทีมรับถอดใจ 308 "
+    assert not looks_unsplit((thai * 40 + "\n") * 5)
+    assert looks_unsplit(("the team gives up " * 40 + "\n") * 5)
+
+
 def test_carriage_returns_alone_end_no_line():
     for end, said in (("\r", True), ("\r\n", False), ("\n", False)):
         assert ("carriage returns" in looks_unsplit(end.join(SENTENCES * 3) + end)) is said

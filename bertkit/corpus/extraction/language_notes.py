@@ -10,10 +10,11 @@ from typing import Any
 from bertkit import log
 from bertkit.corpus import noticed
 from bertkit.corpus.config import ExtractConfig
-from bertkit.corpus.sentence_rules.languages import ANY, MARKLESS, fits, languages_of
+from bertkit.corpus.sentence_rules.languages import ANY, fits, languages_of
 from bertkit.corpus.sentences import splitter_facts
 from bertkit.errors import DataError
 from bertkit.manifests.manifest import Manifest
+from bertkit.summary.scripts import MARKLESS
 
 # Warn where the documents that do not fit are this share of all.
 SHARE = 0.05

@@ -49,8 +49,6 @@ _ENDS = {"zh": "。！？｡!?"}
 _INDIC = {"kn", "ta", "te"}
 # Characters that end a sentence in a language, and not in others.
 _MORE_ENDS = {"el": ";\u037e", "grc": ";\u037e"}
-# Writing without marks of sentences: spaces stand between phrases.
-MARKLESS = {"Thai": "th", "Lao": "lo"}
 # The language to name for a script, the most written one first.
 _LIKELY = {
     "Latin": "en", "Cyrillic": "ru", "Arabic": "ar", "Devanagari": "hi", "Bengali": "bn",

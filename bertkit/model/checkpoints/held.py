@@ -70,7 +70,8 @@ def tell_what_stays_behind(place: Path, kind: ModelClass, settings: Mapping[str,
     """
     if settings and kind.name in _FINE_TUNED and USED_WITH not in kind.other_keys:
         log.logger.warning(
-            "%s was written by an earlier version, which keeps the settings that its texts are read"
-            " with in the run alone: give those that are not the defaults again with --set",
+            "%s was written by an earlier version, which keeps the settings of its texts, such as"
+            " --max-seq-length, in the run's config.yaml alone: they do not come along; give those"
+            " that are not the defaults again where the model is used",
             place,
         )

@@ -90,7 +90,8 @@ def _draw(place: Any, panel: Panel, curves: Mapping[str, RunNumbers], axis: str)
     place.set_facecolor("none")
     place.spines[["top", "right"]].set_visible(False)
     if panel.number.endswith(_FROM_ZERO):
-        place.set_ylim(bottom=0)
+        # The margin is one of the whole axis: of the data's own span a dot at the top is cut.
+        place.set_ylim(0, 1.05 * place.dataLim.y1 if place.dataLim.y1 > 0 else None)
     if panel.number == "learning_rate":
         place.ticklabel_format(axis="y", style="sci", scilimits=(-3, 3))
     else:

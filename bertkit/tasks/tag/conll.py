@@ -21,6 +21,8 @@ _BREAK = "-DOCSTART-"
 _COMMENT = re.compile(r"#(?:\s+\S|(?:begin|end) document\b)")
 _NO_WORD = re.compile(r"\d+[-.]\d+")
 _HINT = "a line is a word and its columns, in every line as many; sentences end with an empty line"
+# Columns of CoNLL-U; those of CoNLL-X are as many.
+_DEPENDENCIES = 10
 _TABLE = (
     "a row of a table with a text in it is for --task classify; lists of words and of tags stand in"
     f" JSON lines, Parquet or Arrow; else {_HINT}"
@@ -182,6 +184,11 @@ def _find_columns(found: ConllFile, blocks: list[_Block], columns: Columns, tagg
     numbered = found.width > 1 + tagged and _are_numbered(blocks)
     found.words = _column(found, columns.words, "--word-column", 1 if numbered else 0)
     found.tags = _column(found, columns.tags, "--tag-column", found.width - 1)
+    if tagged and numbered and columns.tags is None and found.width == _DEPENDENCIES:
+        raise DataError(
+            f"{found.name} looks like CoNLL-U, whose last column has remarks, not tags",
+            "say which column to learn: --tag-column 4 (UPOS, the parts of speech), 5 (XPOS), ...",
+        )
     if numbered and columns.words is None:
         log.logger.info(
             "%s: the first column numbers the words, which are taken from the second", found.name

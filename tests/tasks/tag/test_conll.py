@@ -92,6 +92,17 @@ def test_universal_dependencies_have_lines_that_are_no_words(words):
     assert lines[6] == "3.1\te\te\t_\t_\t_"
 
 
+def test_the_last_column_of_universal_dependencies_is_not_learnt_unasked():
+    line = (
+        "1\tOra\tora\tADV\tB\t_\t0\troot\t_\tSpaceAfter=No\n2\t!\t!\tPUNCT\tP\t_\t1\tpunct\t_\t_\n"
+    )
+    with pytest.raises(DataError, match="looks like CoNLL-U") as error:
+        read(line)
+    assert "--tag-column 4" in error.value.hint
+    assert tagged(read(line, tags="-1")) == [("Ora !", "SpaceAfter=No _")]
+    assert tagged(read(line, tags="4")) == [("Ora !", "ADV PUNCT")]
+
+
 def test_tweets_have_words_that_begin_with_a_hash_empty_ones_and_ones_with_spaces():
     text = "#\tO\r\n#topic\tB-x\r\n\t\r\n\tO\r\nNew York\tB-loc\r\n \r\n# a comment\r\na\u00a0b\tO"
     file = read(text)
