@@ -14,7 +14,8 @@ import pytest
 from bertkit.storage.files import atomic_write
 
 _CODE = """
-import importlib, sys
+import importlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
 module, function, calls, *words = sys.argv[1:]
 place = importlib.import_module(module)
 *classes, function = function.split(".")
