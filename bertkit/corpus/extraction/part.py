@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bertkit import log
 from bertkit.corpus import forms, noticed
 from bertkit.corpus.chains import mlperf
 from bertkit.corpus.clean import clean_document
@@ -296,6 +297,8 @@ def _make_mlperf(part: Part, splitter: Splitter) -> PartFacts:
             if not isinstance(found, RawDocument):
                 facts.leave_out(found, part.config.strict)
                 continue
+            if not found.text.rstrip().endswith("</doc>"):
+                log.warn_once(f"{part.paths[0]}: cut off: it does not end with </doc>")
             text = mlperf.clean(found.text, splitter)
             writer.write_bytes(text.encode("utf-8"), **mlperf.counts(text))
     facts.take(writer)

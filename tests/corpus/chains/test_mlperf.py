@@ -63,6 +63,18 @@ def test_file_that_is_not_utf8_is_left_out_and_named(punkt_data, tmp_path):
     assert (result.documents, result.rejected) == (1, 1)
 
 
+def test_a_file_that_is_cut_within_an_article_is_told(punkt_data, tmp_path, caplog):
+    """The benchmark's scripts take it as it is; so does this, with the same bytes."""
+    path = tmp_path / "wiki_00"
+    whole = '<doc id="1">\nT\n\nOne text.\n</doc>\n\n'
+    path.write_text(whole)
+    extract([str(path)], str(tmp_path / "whole"), ExtractConfig(chain="mlperf"), workers=1)
+    assert "cut off" not in caplog.text
+    path.write_text(whole + '<doc id="2">\nT\n\nAnother te')
+    extract([str(path)], str(tmp_path / "out"), ExtractConfig(chain="mlperf"), workers=1)
+    assert f"{path}: cut off: it does not end with </doc>" in caplog.text
+
+
 # A line per rule and trap; the real sed pipeline is the judge.
 HARD = """[[a]] [[b|c]] [[File:x|thumb|a [[b]] c]] [[:file:x]] [[Media:m]] [[Image:i [[j]] k]]
 x [[Category:Cats]] y
