@@ -287,7 +287,7 @@ _made = functools.lru_cache(maxsize=2)(make_splitter)
 
 
 def _make_mlperf(part: Part, splitter: Splitter) -> PartFacts:
-    """A part in the very bytes of MLPerf's stage 3; a file that is not UTF-8 is left out."""
+    """A part in the very bytes of MLPerf's stage 3; files that its tools cannot read go."""
     facts = PartFacts()
     options = ReadOptions(max_bytes=_max_bytes(part.config))
     with atomic_write(Path(part.folder) / part.name) as stream:
@@ -296,6 +296,10 @@ def _make_mlperf(part: Part, splitter: Splitter) -> PartFacts:
         for found in TEXT.documents(part.paths[0], options):
             if not isinstance(found, RawDocument):
                 facts.leave_out(found, part.config.strict)
+                continue
+            if "\0" in found.text and "\0" in mlperf.strip_titles(found.text):
+                why = "holds NUL characters: the benchmark's grep takes it for binary data"
+                facts.leave_out(Rejected(found.id, why), part.config.strict)
                 continue
             if not found.text.rstrip().endswith("</doc>"):
                 log.warn_once(f"{part.paths[0]}: cut off: it does not end with </doc>")
