@@ -20,7 +20,9 @@ a dot is also a flag: `max_steps` is `--max-steps`; in YAML, `model.hidden_size`
 below `model:`. [Settings in an editor](how-to/editor.md) says how keys complete there.
 
 Command line > environment (`BERTKIT_PRETRAIN_MAX_STEPS`) > `--config` > preset > default: what is further
-left wins, and `--dry-run` shows where each value comes from.
+left wins, and `--dry-run` shows where each value comes from. `none` (in YAML also `null`) takes an
+optional setting back that stands further right, such as the `predict_file` of a `--config`; a file
+of that name is `./none`.
 
 What a command has in common with `pretrain`, default included, is named and not repeated.
 """

@@ -53,6 +53,24 @@ CONFIG = {
     "vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
     "intermediate_size": 32, "model_type": "bert", "id2label": {"0": "a", "1": "b"},
 }  # fmt: skip
+PARAMS = b"""train_input:
+    data_processor: "BertTfRecordsProcessor"
+    data_dir: ["./a", './b']
+    max_sequence_length: 128
+    batch_size: 256
+model:
+    hidden_size: 768
+    mixed_precision: True
+optimizer:
+    optimizer_type: "adamw"
+    learning_rate:
+        - {scheduler: "Linear", initial_learning_rate: 0.0, end_learning_rate: 1e-4, steps: 9}
+runconfig: {max_steps: 900000}
+"""
+FLAGS = b"""LR=6e-3
+python run_pretraining.py --do_train --bert_model=bert-base-uncased --max_steps=$((10 * 9)) \\
+  --learning_rate $LR --input_dir="$HOME/a b" --train_batch_size=64
+"""
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##b"]
 TOKENIZER = {
     "added_tokens": [{"id": 0, "content": "[PAD]"}],
@@ -155,6 +173,8 @@ KINDS = {
     "manifest": ("manifest.json", [json.dumps({"command": "extract", "config": {}, "inputs": [],
                  "outputs": {"a": {"bytes": 1}}, "stats": {}}).encode()],
                  _manifest),
+    "Cerebras' settings": ("params.yaml", [PARAMS], translate_file),
+    "Habana's flags": ("job.sh", [FLAGS], translate_file),
     "Google's settings": ("bert_config.json", [json.dumps(CONFIG).encode()], translate_file),
 }  # fmt: skip
 

@@ -222,7 +222,7 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     """
     with open_binary(path) as stream:
         found = parse_yaml(stream.read(), path)
-    if found is None:
+    if not found:
         log.logger.warning("%s is empty: no setting is taken from it", path)
     return found or {}
 

@@ -19,7 +19,6 @@ from bertkit.tables.csv_rows import Damaged, cut_rows
 from bertkit.tables.files import table_files
 from bertkit.text.encoding import not_utf8
 
-Header = bool | Callable[[Sequence[str]], bool]
 QUOTINGS = ("auto", "csv", "none")
 _PACKED = (".gz", ".bz2", ".xz", ".zst")
 _DELIMITERS = ",;|"
@@ -46,6 +45,9 @@ class Row:
     line: int
     values: Sequence[Any]
     path: str = ""
+
+
+Header = bool | Callable[[Sequence[Row]], bool]
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,8 @@ def read_table(
 
     Args:
         path: local or remote; see `bertkit.tables.files.table_files`.
-        header: the first row of CSV or TSV has the names of the columns; or a function of it
-            that tells so.
+        header: the first row of CSV or TSV has the names of the columns; or a function of all
+            rows that tells so.
         quoting: of CSV and TSV: `csv` takes quotation marks around fields away, `none` takes
             every character as it is; `auto`: `none` where tabs stand between the fields.
         ragged: takes the places of rows with another number of fields, which are left out.
@@ -184,15 +186,9 @@ def _delimited(
     delimiter = _delimiter(path, text.partition("\n")[0])
     plain = quoting == "none" or (quoting == "auto" and delimiter == "\t")
     rows: list[Row] = []
-    names: list[str] = []
     width = 0
     for line, fields in _cut(path, text, delimiter, plain):
-        if not width:
-            width = len(fields)
-            if header(fields) if callable(header) else header:
-                names = [field.strip() for field in fields]
-                _require_names(path, names)
-                continue
+        width = width or len(fields)
         if len(fields) != width:
             if ragged is None:
                 raise DataError(
@@ -202,6 +198,10 @@ def _delimited(
             ragged.append(f"{path}:{line}")
             continue
         rows.append(Row(line, fields))
+    names: list[str] = []
+    if rows and (header(rows) if callable(header) else header):
+        names = [field.strip() for field in rows.pop(0).values]
+        _require_names(path, names)
     if not rows:
         raise _no_rows(path, "below its header" if names else "")
     return Table(path, names, width, rows)

@@ -147,7 +147,7 @@ def test_settings_of_a_run_that_are_cut_off_are_noticed(tmp_path):
 
 
 def test_an_empty_file_of_settings_is_said(tmp_path, caplog):
-    for number, text in enumerate(("", "# nothing\n")):
+    for number, text in enumerate(("", "# nothing\n", "{}\n")):
         path = tmp_path / f"{number}.yaml"
         path.write_text(text)
         assert load_yaml(path) == {}

@@ -129,13 +129,14 @@ class _Maker:
         first, rest = _joined(chunk[:cut]), _joined(chunk[cut:])
         changes = len(chunk) == 1 or self.rng.random() < 0.5
         if changes and (len(chunk) == 1 or self.config.objective != SOP):
-            second = self._random_segment(target - len(first), index)
-            return Pair(first, second, True, unused=len(chunk) - cut)
+            second, partner = self._random_segment(target - len(first), index)
+            label = partner != index or self.config.record_style.own_segment_is_random
+            return Pair(first, second, label, unused=len(chunk) - cut)
         # Sentence order prediction (Lan et al. 2020, "ALBERT"): the same two, swapped.
         return Pair(rest, first, True) if changes else Pair(first, rest, False)
 
-    def _random_segment(self, target: int, index: int) -> list[str]:
-        """Sentences from a random place of another document, at least `target` tokens.
+    def _random_segment(self, target: int, index: int) -> tuple[list[str], int]:
+        """Sentences from a random place of another document, at least `target` tokens; and which.
 
         After ten draws of the document itself it stays the partner, so that a corpus of
         one document works.
@@ -150,7 +151,7 @@ class _Maker:
             segment += sentence
             if len(segment) >= target:
                 break
-        return segment
+        return segment, partner
 
     def _finish(self, pair: Pair) -> Instance:
         truncate_pair(pair.first, pair.second, self.room, self.rng)

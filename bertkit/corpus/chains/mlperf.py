@@ -49,7 +49,8 @@ _ELEMENTS = (
     ("<ref", r"<ref([^>\n]*)>", ""),
     ("<http", r"<http([^>\n]*)>", ""),
     ("<Ref", r"<Ref([^>\n]*)>", ""),
-    ("<mapframe ", r"<mapframe ([^/\n]*)/>", ""),
+    # A backslash in a class of sed stands for itself, also the one before the slash.
+    ("<mapframe ", r"<mapframe ([^\\/\n]*)/>", ""),
     ("<mapframe", r"<mapframe([^>\n]*)>", ""),
 )
 _DIVISIONS = (("<div", r"<div([^>\n]*)>", ""), ("</div", r"</div([^>\n]*)>", ""))

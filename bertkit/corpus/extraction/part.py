@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bertkit import log
 from bertkit.corpus import forms, noticed
 from bertkit.corpus.chains import mlperf
 from bertkit.corpus.clean import clean_document
@@ -286,7 +287,7 @@ _made = functools.lru_cache(maxsize=2)(make_splitter)
 
 
 def _make_mlperf(part: Part, splitter: Splitter) -> PartFacts:
-    """A part in the very bytes of MLPerf's stage 3; a file that is not UTF-8 is left out."""
+    """A part in the very bytes of MLPerf's stage 3; files that its tools cannot read go."""
     facts = PartFacts()
     options = ReadOptions(max_bytes=_max_bytes(part.config))
     with atomic_write(Path(part.folder) / part.name) as stream:
@@ -296,6 +297,12 @@ def _make_mlperf(part: Part, splitter: Splitter) -> PartFacts:
             if not isinstance(found, RawDocument):
                 facts.leave_out(found, part.config.strict)
                 continue
+            if "\0" in found.text and "\0" in mlperf.strip_titles(found.text):
+                why = "holds NUL characters: the benchmark's grep takes it for binary data"
+                facts.leave_out(Rejected(found.id, why), part.config.strict)
+                continue
+            if not found.text.rstrip().endswith("</doc>"):
+                log.warn_once(f"{part.paths[0]}: cut off: it does not end with </doc>")
             text = mlperf.clean(found.text, splitter)
             writer.write_bytes(text.encode("utf-8"), **mlperf.counts(text))
     facts.take(writer)

@@ -44,7 +44,9 @@ def decoded(blob: bytes, name: str, file: RawFile, start: int) -> RawDocument | 
         where = f"at byte {start + error.start} of {file}"
         coding = marked_encoding(file.head(4))[0] or encoding_of(file)
         if is_utf8(coding):
-            return Rejected(name, f"not UTF-8 {where}")
+            # Its last bytes begin a character, or are one of another encoding.
+            cut = ", where it ends: cut off?" if error.reason == "unexpected end of data" else ""
+            return Rejected(name, f"not UTF-8 {where}{cut}")
         return Rejected(name, f"not {coding}: damaged {where}, counted in UTF-8")
 
 

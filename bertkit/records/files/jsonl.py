@@ -159,6 +159,15 @@ class JsonLinesFile:
         columns = {OFFSETS: np.array([*begins, at]), CHECKSUMS: np.array(checksums, np.int64)}
         return {"records": len(begins), **sizes}, columns
 
+    @functools.cached_property
+    def _pairs(self) -> bool:
+        """Whether the first record is a pair: all others must be like it."""
+        with files.open_binary(self._local) as stream:
+            number, first = next(
+                (number, line) for number, line in enumerate(stream, start=1) if line.strip()
+            )
+        return self._values(first, lambda: number)[1] != NO_LABEL
+
     def _line_at(self, offset: int) -> int:
         """Number of the line that begins at a byte, for messages."""
         with files.open_binary(self._local) as stream:
@@ -169,17 +178,11 @@ class JsonLinesFile:
         return lines
 
     def _parse(self, line: bytes, number: Callable[[], int]) -> Instance:
-        try:
-            values = json.loads(line, object_pairs_hook=keys_once)
-            lists = [_whole_numbers(values[name]) for name in KEYS]
-            ids, mask, segments, labels = lists
-            label = operator.index(values.get(PAIR_KEY, NO_LABEL))
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-            raise self._wrong(number(), f"not a record: {_reason(error)}") from error
-        if any(values.shape != (len(ids),) for values in lists) or not len(ids):
-            raise self._wrong(number(), "its lists differ in length or are empty")
-        if label not in (NO_LABEL, 0, 1):
-            raise self._wrong(number(), f"next_sentence_label is {label}, not 0 or 1")
+        (ids, mask, segments, labels), label = self._values(line, number)
+        if (label != NO_LABEL) != self._pairs:
+            problem = "lacks {}, which the first record has"
+            problem = problem if self._pairs else "has {}, which the first record lacks"
+            raise self._wrong(number(), problem.format(PAIR_KEY))
         if mask.max() > 1 or mask.min() < 0:
             raise self._wrong(number(), "attention_mask holds other numbers than 0 and 1")
         length = int(np.count_nonzero(mask))
@@ -188,11 +191,38 @@ class JsonLinesFile:
         positions = np.flatnonzero(labels[:length] != IGNORED)
         return Instance(ids[:length], segments[:length], positions, labels[positions], label)
 
+    def _values(self, line: bytes, number: Callable[[], int]) -> tuple[list[np.ndarray], int]:
+        """The four lists of a record, of one length, and its next sentence label."""
+        try:
+            values = json.loads(line, object_pairs_hook=keys_once)
+            if b"true" in line or b"false" in line:  # 1 and 0 to Python and numpy
+                _refuse_truths(values)
+            lists = [_whole_numbers(values[name]) for name in KEYS]
+            label = operator.index(values.get(PAIR_KEY, NO_LABEL))
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+            raise self._wrong(number(), f"not a record: {_reason(error)}") from error
+        size = len(lists[0])
+        if any(values.shape != (size,) for values in lists) or not size:
+            raise self._wrong(number(), "its lists differ in length or are empty")
+        if label not in (NO_LABEL, 0, 1):
+            raise self._wrong(number(), f"next_sentence_label is {label}, not 0 or 1")
+        return lists, label
+
     def _wrong(self, number: int, problem: str) -> DataError:
         return DataError(
             f"{self.path}:{number}: {problem}",
             f"each line needs the keys {', '.join(KEYS)}, and {PAIR_KEY} where it is a pair",
         )
+
+
+def _refuse_truths(values: dict[str, Any]) -> None:
+    """Refuse `true` and `false` where a record has numbers."""
+    for name in (*KEYS, PAIR_KEY):
+        found = values.get(name)
+        if any(
+            isinstance(value, bool) for value in (found if isinstance(found, list) else [found])
+        ):
+            raise ValueError(f"true or false in {name}, where whole numbers should be")
 
 
 def _whole_numbers(values: list[int]) -> np.ndarray:
@@ -204,7 +234,7 @@ def _whole_numbers(values: list[int]) -> np.ndarray:
     if not isinstance(values, list):
         raise TypeError("a value where a list should be")
     found = np.array(values)
-    if found.dtype.kind not in "iub" and found.size:
+    if found.dtype.kind not in "iu" and found.size:
         if found.dtype.kind != "O":
             raise ValueError(f"{found.dtype} where whole numbers should be")
         found = np.array(values, np.int64)  # which says what is wrong with it

@@ -204,6 +204,7 @@ def plan_rules(config: RecordsConfig, vocab: Vocab, never: np.ndarray) -> pair_p
         short=mersenne.threshold(config.short_seq_prob),
         shortest=config.shortest_target,
         swaps=config.objective == SOP,
+        own_is_random=config.record_style.own_segment_is_random,
         mask=mersenne.threshold(0.8),
         whole_words=config.whole_word_mask,
         mask_id=vocab.mask_id,

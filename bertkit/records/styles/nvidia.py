@@ -7,7 +7,7 @@ from bertkit.records.styles.google import GoogleStyle
 
 
 class NvidiaStyle(GoogleStyle):
-    """Google's algorithm on lines of Python's text files, with NVIDIA's tokenizer."""
+    """Google's algorithm on lines of Python's text files, with NVIDIA's tokenizer and label."""
 
     name = "nvidia"
     help = "also Habana's, HDF5"
@@ -15,6 +15,7 @@ class NvidiaStyle(GoogleStyle):
     default_tokenizer = "nvidia"
     in_memory = False
     universal_newlines = True
+    own_segment_is_random = False
 
 
 NVIDIA = NvidiaStyle()

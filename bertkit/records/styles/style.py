@@ -59,6 +59,8 @@ class RecordStyle(ABC):
             empty where the program defines no meaning for them.
         own_settings: fields of `RecordsConfig` that mean something in this style alone.
         in_memory: `pretrain --text` can make its plain TFRecords without files.
+        own_segment_is_random: the label of a pair whose second segment was to be of another
+            document, but came from the same one (of few documents, by chance) says random.
     """
 
     name: ClassVar[str]
@@ -70,6 +72,7 @@ class RecordStyle(ABC):
     duplicate_lines: ClassVar[str] = "last"
     own_settings: ClassVar[frozenset[str]] = frozenset()
     in_memory: ClassVar[bool] = False
+    own_segment_is_random: ClassVar[bool] = True
 
     @abstractmethod
     def plans(

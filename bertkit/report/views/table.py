@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bertkit import log
 from bertkit.errors import shortened
-from bertkit.tables.arrow import is_column_file, named
-from bertkit.tables.files import table_files
-from bertkit.tables.table import Table, read_table
+from bertkit.tables.arrow import named
+from bertkit.tables.table import Row, Table, read_table
 from bertkit.tasks.squad.questions import read_questions
 
 _FEW = 20  # so many different values are counted as labels
@@ -29,7 +28,7 @@ def view_table(path: str) -> tuple[dict[str, Any], str]:
         DataError: it is damaged; names the line.
         MissingDependencyError: Parquet and Arrow without pyarrow.
     """
-    table = _read(path)
+    table = read_table(path, header=_has_header)
     columns = [_column(table, number) for number in range(table.width)]
     rows = [
         (found["name"], found["holds"], f"{found['filled']:,}", _words(found)) for found in columns
@@ -74,20 +73,18 @@ def view_questions(path: str) -> tuple[dict[str, Any], str]:
     return values, log.table(("questions", path), rows)
 
 
-def _read(path: str) -> Table:
-    """A table; its first row is data where it looks like that, and columns are then numbered."""
-    table = read_table(path)
-    whole = is_column_file(table_files(path)[0])
-    if whole or not any(_is_value(table, number) for number in range(table.width)):
-        return table
-    return read_table(path, header=False)
+def _has_header(rows: Sequence[Row]) -> bool:
+    """Whether the first row of a table names its columns: none of it is a value of its column."""
+    first, *others = (row.values for row in rows)
+    names = [field.strip() for field in first]
+    return len({*names}) == len(names) and not any(
+        _is_value(name, (values[number] for values in others)) for number, name in enumerate(names)
+    )
 
 
-def _is_value(table: Table, number: int) -> bool:
+def _is_value(name: str, values: Iterable[str]) -> bool:
     """Whether the name of a column is one of its values, nothing, or a number."""
-    name = table.names[number] if table.names else "name"
-    is_number = name.replace(".", "", 1).isdecimal()
-    return not name or is_number or any(row.values[number] == name for row in table.rows)
+    return not name or name.replace(".", "", 1).isdecimal() or name in values
 
 
 def _column(table: Table, number: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bertkit.tables.table import Table
+from bertkit.tables.table import Row, Table
 
 TRAIN = "train.tsv"
 
@@ -74,9 +74,9 @@ _TASKS = (
 GLUE = {task.name: task for task in _TASKS}
 
 
-def has_header(task: GlueTask, first: Sequence[str]) -> bool:
+def has_header(task: GlueTask, rows: Sequence[Row]) -> bool:
     """Whether the first row of a file has names: CoLA's files for training have none."""
-    return task.numbers is None or task.text in first
+    return task.numbers is None or task.text in rows[0].values
 
 
 def columns(task: GlueTask, table: Table) -> tuple[str, str, str] | None:

@@ -9,6 +9,7 @@ from bertkit.corpus.chains import mlperf
 from bertkit.corpus.config import ExtractConfig
 from bertkit.corpus.extraction.extract import extract
 from bertkit.errors import ConfigError, DataError, MissingDependencyError
+from bertkit.manifests.manifest import read_manifest
 
 FILES = ("wiki_00", "wiki_01")
 
@@ -63,6 +64,29 @@ def test_file_that_is_not_utf8_is_left_out_and_named(punkt_data, tmp_path):
     assert (result.documents, result.rejected) == (1, 1)
 
 
+def test_a_file_that_is_cut_within_an_article_is_told(punkt_data, tmp_path, caplog):
+    """The benchmark's scripts take it as it is; so does this, with the same bytes."""
+    path = tmp_path / "wiki_00"
+    whole = '<doc id="1">\nT\n\nOne text.\n</doc>\n\n'
+    path.write_text(whole)
+    extract([str(path)], str(tmp_path / "whole"), ExtractConfig(chain="mlperf"), workers=1)
+    assert "cut off" not in caplog.text
+    path.write_text(whole + '<doc id="2">\nT\n\nAnother te')
+    extract([str(path)], str(tmp_path / "out"), ExtractConfig(chain="mlperf"), workers=1)
+    assert f"{path}: cut off: it does not end with </doc>" in caplog.text
+
+
+def test_a_file_that_the_benchmark_takes_for_binary_is_left_out_and_named(punkt_data, tmp_path):
+    """Its grep writes nothing of it, or a word about binary data, by its version."""
+    (tmp_path / "wiki_00").write_text('<doc id="1">\nT\0\n\nGood text.\n</doc>\n')
+    (tmp_path / "wiki_01").write_text('<doc id="2">\nT\n\nBad \0.\n</doc>\n')
+    config = ExtractConfig(chain="mlperf")
+    result = extract([str(tmp_path / "wiki_0?")], str(tmp_path / "out"), config, workers=1)
+    assert (result.documents, result.rejected) == (1, 1)
+    (named,) = read_manifest(tmp_path / "out").outputs["part-00001-of-00002.txt"]["named"]
+    assert named.startswith(f"{tmp_path}/wiki_01: holds NUL characters")
+
+
 # A line per rule and trap; the real sed pipeline is the judge.
 HARD = """[[a]] [[b|c]] [[File:x|thumb|a [[b]] c]] [[:file:x]] [[Media:m]] [[Image:i [[j]] k]]
 x [[Category:Cats]] y
@@ -73,6 +97,7 @@ alt=a alt= =alt <chem>H2O</chem> <ins a>b</ins> <, ref z</ref> <includeonly>p</i
 <http://a b> <Ref x> <mapframe a=b/c /> <mapframe x>y</mapframe> <poem style=x> <poem>a</poem>
 <math>x</math> <ref></ref> <div style="a">b</div style> </div> <sup>2</sup> <br> <BR></Br> <del>
 <nowiki>[[n]]</nowiki> <NOWIKI></NOWIKI> <onlyinclude> <small>s</small> <noinclude> </references>
+<mapframe text="a\\nb" /> c> <mapframe a\\b>
 <po<math>em> <<ref>ref> <chem <chem>a</chem> <graph>{ {}</graph> ins</ins> </doc> text
 <doc id="3">
 äöü [[é|è]] 漢字 [[字]] <br>\u00a0x
@@ -122,7 +147,7 @@ def basic(pattern: str) -> str:
         (r"[^\\\n]", "[^\\]"),
         (r"[^<\n]", "[^<]"),
         (r"[^>\n]", "[^>]"),
-        (r"[^/\n]", "[^\x00]"),
+        (r"[^\\/\n]", "[^\x00]"),
         ("(", r"\("),
         (")", r"\)"),
         (r"\|", "|"),

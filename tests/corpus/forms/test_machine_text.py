@@ -133,6 +133,12 @@ KINDS = {
     "a list of checksums": [
         f"{hashlib.sha256(NOISE).hexdigest()}  a.txt\n{hashlib.sha256().hexdigest()} *b.txt\n"
     ],
+    "a list of files": [
+        "urlsf_subset00-559_data/0558758-dcca3096975be345ee43e374607f5dbc.txt\n" * 300,
+        "./a/b/c/d.txt\na/b.txt\n/c/d.nxml.gz\ne/f.txt\r\nhttps://g.h/i.html\n",
+        "raw/part.txt",
+        "part-00000-of-00002.txt\npart-00001-of-00002.txt\nb.json\n",
+    ],
     "vectors of words": [
         "".join(f"word{n} {' '.join(['0.25', '-1.5e-3'] * 20)}\n" for n in range(5)),
         "5 40\n" + "".join(f"wörd{n} {' '.join(['.25', '-1'] * 20)}\n" for n in range(5)),
@@ -184,6 +190,9 @@ PROSE = (
     "<http://a.b/> is a site.\n",
     "0 HEADACHES\n1 cure\n",
     ".The dot stands first.\n",
+    "and/or. He or she.\nhe/she.it\nThat is all of it.\n",
+    "README.txt\nRead this first, and then go on.\n",
+    "cats.txt\n",
     "0.5 1.5 2.5 litres of milk, she wrote, and 7 of tea.\n",
 )
 CODE = (
@@ -231,7 +240,8 @@ def test_members_of_archives_are_told_apart():
     "text",
     ["ab" * 40_000 + "z", "a b " * 20_000 + "\0", "/* */" * 10_000, "-- \n" * 16_000,
      "1 2 3 " * 12_000, "[a=" * 20_000, "<a> " * 16_000, "x" * 65_536, "(S " * 20_000,
-     "# \n" * 20_000, "(NP" + "(" * 60_000, " \n" * 30_000 + "x", "0" * 65_536, "0a " * 20_000],
+     "# \n" * 20_000, "(NP" + "(" * 60_000, " \n" * 30_000 + "x", "0" * 65_536, "0a " * 20_000,
+     "a/" * 30_000, "/" * 65_536, "a." * 30_000, "a/b.c" * 12_000, "a/" + "b." * 30_000],
 )  # fmt: skip
 def test_no_text_takes_it_long(text):
     """Patterns that go back over what they passed would take hours for some of these."""

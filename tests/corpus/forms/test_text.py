@@ -19,3 +19,10 @@ def test_text_file_is_one_document_or_one_rejection(tmp_path, shared):
     blob = (shared / "data/corpus/gutenberg17/shakespeare-caesar.txt").read_bytes()
     byte = next(i for i, value in enumerate(blob) if value > 127)
     assert f"not UTF-8 at byte {byte}" in bad.reason
+
+
+def test_a_file_that_ends_within_a_character_may_be_cut(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("Le café".encode()[:-1])
+    (bad,) = read(FORM, str(path))
+    assert bad.reason == f"not UTF-8 at byte 6 of {path}, where it ends: cut off?"

@@ -62,12 +62,18 @@ def test_external_json_lines_have_the_widths_that_occur(tmp_path, plain):
         (b"[" * 100_000, ":2: not a record: it is nested too deeply"),
         (b'{"input_ids": [' + b"9" * 30 + b"]}", ":2: not a record: Python int too large"),
         (b'{"input_ids":true,"attention_mask":[1],"token_type_ids":[0],"labels":[0]}',
-         ":2: not a record: a value where a list should be"),
+         ":2: not a record: true or false in input_ids"),
         (b'{"labels":[0],"labels":[1]}', ":2: not a record: the key 'labels' is there twice"),
         (b'{"input_ids":[1,2],"attention_mask":[1],"token_type_ids":[0],"labels":[0],'
          b'"next_sentence_label":0}', ":2: its lists differ in length"),
         (b'{"input_ids":[1,2],"attention_mask":[0,1],"token_type_ids":[0,0],"labels":[0,0],'
          b'"next_sentence_label":0}', ":2: padding between tokens"),
+        (b'{"input_ids":[1,true],"attention_mask":[1,1],"token_type_ids":[0,0],"labels":[0,0],'
+         b'"next_sentence_label":0}', ":2: not a record: true or false in input_ids"),
+        (b'{"input_ids":[1],"attention_mask":[1],"token_type_ids":[0],"labels":[0],'
+         b'"next_sentence_label":false}', ":2: not a record: true or false in next_sentence_label"),
+        (b'{"input_ids":[1],"attention_mask":[1],"token_type_ids":[0],"labels":[0]}',
+         ":2: lacks next_sentence_label, which the first record has"),
     ],
 )  # fmt: skip
 def test_a_wrong_line_is_named(tmp_path, plain, line, problem):
@@ -76,6 +82,16 @@ def test_a_wrong_line_is_named(tmp_path, plain, line, problem):
     with pytest.raises(DataError) as caught:
         open_records(tmp_path / "bad.jsonl")
     assert problem in caught.value.message
+
+
+def test_a_pair_among_records_of_masked_lm_alone_is_named(tmp_path):
+    line = '{"input_ids":[1],"attention_mask":[1],"token_type_ids":[0],"labels":[0]}\n'
+    path = tmp_path / "bad.jsonl"
+    path.write_text(line + line.replace("}", ',"next_sentence_label":1}'))
+    with pytest.raises(DataError, match=":2: has next_sentence_label, which the first record lack"):
+        open_records(path)
+    path.write_text(line.replace("}", ',"special": [true, false]}') * 2)
+    assert open_records(path).batch([0, 1])["next_sentence_labels"].tolist() == [-1, -1]
 
 
 def test_lines_that_outgrow_their_manifest_are_named(folders, tmp_path, plain):

@@ -165,16 +165,17 @@ corpora = st.lists(
 @given(
     corpora, st.integers(8, 80), st.integers(1, 9), st.integers(1, 3), st.booleans(),
     st.sampled_from([0.0, 0.05, 0.15, 0.9]), st.integers(0, 2**64), st.sampled_from(["nsp", "sop"]),
+    st.sampled_from(["google", "nvidia"]),
 )  # fmt: skip
 @settings(max_examples=150, deadline=None)
 def test_any_corpus(
-    tmp_path_factory, lengths, length, most, dupe, whole_words, share, seed, objective
+    tmp_path_factory, lengths, length, most, dupe, whole_words, share, seed, objective, style
 ):
     documents, text, vocab = made_up(lengths, 40)
     config = RecordsConfig(
         max_seq_length=length, max_predictions_per_seq=min(most, length), dupe_factor=dupe,
         whole_word_mask=whole_words, masked_lm_prob=share, short_seq_prob=0.3, seed=seed,
-        objective=objective,
+        objective=objective, style=style,
     )  # fmt: skip
     check(documents, text, config, vocab, tmp_path_factory.getbasetemp() / "any")
 
@@ -230,6 +231,15 @@ def test_one_document_and_one_token(tmp_path):
     config = RecordsConfig(max_seq_length=16, dupe_factor=3)
     for lengths in ([[1]], [[5, 3, 8]], [[200]]):
         check(*made_up(lengths, 40)[:2], config, made_up(lengths, 40)[2], tmp_path / "records")
+
+
+def test_a_document_as_its_own_random_partner():
+    """NVIDIA's and Habana's programs do not call it random; Google's and MLPerf's do."""
+    _, text, vocab = made_up([[9, 9, 9]], 40)
+    for style, labels in (("google", {0, 1}), ("nvidia", {0})):
+        config = RecordsConfig(max_seq_length=16, dupe_factor=9, style=style)
+        plan = plan_pairs(text, config, vocab)
+        assert {*plan.batch(range(len(plan)))["next_sentence_labels"].tolist()} == labels
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import pytest
 from tasks.squad.world import PEOPLE, RIVERS, paragraph, squad
 
 from bertkit.report.views.table import view_questions, view_table
+from bertkit.tables import table
 
 
 def test_questions_of_squads_file_and_in_rows(bertkit, tmp_path):
@@ -58,6 +59,19 @@ def test_a_first_row_of_data_is_no_header(tmp_path):
     found = view_table(str(path))[0]
     assert (found["rows"], [column["name"] for column in found["columns"]]) == (3, ["1", "2", "3"])
     assert found["columns"][1]["labels"] == {"0": 2, "1": 1}
+    path.write_text("yes\tyes\n" + "no\tyes\n" * 2)
+    assert view_table(str(path))[0]["columns"][0]["labels"] == {"no": 2, "yes": 1}
+
+
+def test_files_without_a_header_are_one_table_and_read_once(tmp_path, monkeypatch):
+    opened: list[str] = []
+    for name, rows in (("a", "x\t1\nx\t0\n"), ("b", "y\t1\ny\t1\n")):
+        (tmp_path / f"{name}.tsv").write_text(rows)
+    read = table.open_binary
+    monkeypatch.setattr(table, "open_binary", lambda path: opened.append(path) or read(path))
+    found = view_table(str(tmp_path / "*.tsv"))[0]
+    assert found["columns"][0]["labels"] == {"x": 2, "y": 2}
+    assert len(opened) == 2
 
 
 def test_numbers_lists_and_names_of_labels(tmp_path):

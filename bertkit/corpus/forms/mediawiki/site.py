@@ -58,7 +58,7 @@ _REDIRECTS = frozenset(
         """
     )
 )
-_REDIRECT = re.compile(r"\s*#([^\s\[\]#*<>{}|:]+)\s*:?\s*\[\[[^\[\]\n]+\]\]", re.IGNORECASE)
+_REDIRECT = re.compile(r"\s*#([^\s\[\]#*<>{}|:]+)\s*(?::\s*)?\[\[[^\[\]\n]+\]\]", re.IGNORECASE)
 _AFTER_REDIRECT = re.compile(r"(?:\s|\{\{[^{}]*\}\}|\[\[[^\[\]]*\]\]|<!--.*?-->)*", re.DOTALL)
 
 

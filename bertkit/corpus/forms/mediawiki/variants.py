@@ -42,8 +42,10 @@ CODES = frozenset(code for codes in VARIANTS.values() for code in codes)
 # Three braces before a dash end a template first; three after one begin it last.
 _MARKS = re.compile(r"-\{(?!\{(?!\{))|(?<!\})\}-|(?<=\}\})\}-")
 _CODE = "|".join(sorted(map(re.escape, CODES), key=len, reverse=True))
-_RULE = re.compile(rf"(?:^|;)\s*(?:([^;:=<>]*?)=>\s*)?({_CODE})\s*:", re.IGNORECASE)
-_FLAGS = re.compile(rf"\s*(?:[-+ADHNRST]|{_CODE})?(?:\s*;\s*(?:[-+ADHNRST]|{_CODE})?)*\s*")
+# Every space has one place in these patterns: else long runs of them would take for ever.
+_RULE = re.compile(rf"(?:^|;)\s*(?:((?!\s)[^;:=<>]*?)=>\s*)?({_CODE})\s*:", re.IGNORECASE)
+_FLAG = rf"(?:(?:[-+ADHNRST]|{_CODE})\s*)?"
+_FLAGS = re.compile(rf"\s*{_FLAG}(?:;\s*{_FLAG})*")
 # What a wiki without variants may hold of another one's text, beside formulas with `-{ }-`.
 _FOREIGN = re.compile(r"[^\x00-\x7f\s](?:[^\[\]{}()]{0,100})")
 

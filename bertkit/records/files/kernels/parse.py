@@ -8,7 +8,7 @@ entry (key, Feature) per feature, in any order.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,15 +33,16 @@ FRAME = 16  # bytes around a payload
 FINE, TRUNCATED, WRONG_LENGTH_CRC, WRONG_DATA_CRC, NOT_EXAMPLE, MISSING, WRONG_SIZE = range(7)
 WRONG_PLACE = 7  # no frame of such a length begins there
 UNCHECKED = 8  # a block of an index that was not looked at yet
+UNEXPECTED = 9  # a feature that no record of the file may have
 
 SHORTEST_NAME, LONGEST_NAME = 8, 32
 
 
 class Wanted(NamedTuple):
-    """The features to read, F of them.
+    """The features to read, F of them, and those that must not be there.
 
     Attributes:
-        keys: uint64[F, 5], length of each name, and its bytes as four overlapping words.
+        keys: uint64[F + absent, 5], length of each name, and its bytes as four overlapping words.
         widths: int64[F], values per record.
         firsts: int64[F], place of each feature's first value in the output.
         floats: bool[F], which are floats.
@@ -72,14 +73,17 @@ class OpenFiles(NamedTuple):
     like: np.ndarray
 
 
-def wanted(kinds: Mapping[str, tuple[int, bool]], records: int) -> Wanted:
+def wanted(
+    kinds: Mapping[str, tuple[int, bool]], records: int, absent: Sequence[str] = ()
+) -> Wanted:
     """What to read: features of 8 to 32 bytes by name → (values per record, floats or not).
 
-    In the output the values of all records stand together, feature after feature.
+    In the output the values of all records stand together, feature after feature. A record with
+    one of the features `absent` is refused.
     """
     widths = np.array([width for width, _ in kinds.values()], np.int64)
     return Wanted(
-        keys=np.array([_key_words(name) for name in kinds], np.uint64),
+        keys=np.array([_key_words(name) for name in (*kinds, *absent)], np.uint64),
         widths=widths,
         firsts=(np.cumsum(widths) - widths) * records,
         floats=np.array([floats for _, floats in kinds.values()], np.bool_),
@@ -209,13 +213,15 @@ def _read_example(data: Any, at: Any, end: Any, row: Any, features: Any, out: An
             feature, value_at, value_end, sound = _read_entry(data, at, at + size, features.keys)
             if not sound:
                 return NOT_EXAMPLE
+            if feature >= len(features.widths):
+                return UNEXPECTED
             if feature >= 0:
                 state = _read_values(data, value_at, value_end, feature, row, features, out)
                 if state != FINE:
                     return state
                 seen |= uint64(1) << uint64(feature)
             at += size
-    return FINE if seen == (uint64(1) << uint64(len(features.keys))) - uint64(1) else MISSING
+    return FINE if seen == (uint64(1) << uint64(len(features.widths))) - uint64(1) else MISSING
 
 
 @kernel

@@ -28,6 +28,7 @@ _PROBLEMS = {
     parse.MISSING: "it lacks a feature that the first record has",
     parse.WRONG_PLACE: "no record begins there",
     parse.WRONG_SIZE: "its features are not of the same sizes as those of the first record",
+    parse.UNEXPECTED: "it has a feature that the first record lacks",
 }
 
 
@@ -44,12 +45,15 @@ class TfRecordFile:
 
     Attributes:
         path: the file.
+        absent: features that none of its records may have.
         view: uint8[:], its bytes.
         offsets: where its records begin, see `index_file.RecordIndex`.
 
     Raises:
         DataError: no such file, no records, or a damaged file.
     """
+
+    absent: tuple[str, ...] = ()
 
     def __init__(self, path: str | os.PathLike[str], index: RecordIndex | None = None) -> None:
         self.path = os.fspath(path)
@@ -93,7 +97,7 @@ class TfRecordFile:
             DataError: a damaged record, one without such a feature, or of another shape.
         """
         which = np.asarray(numbers, np.int64)
-        wanted = parse.wanted(kinds, len(which))
+        wanted = parse.wanted(kinds, len(which), self.absent)
         out = np.empty(len(which) * int(wanted.widths.sum()), np.int32)
         starts, lengths = self._places(which)
         done, state = parse.read_examples(self.view, starts, lengths, wanted, out)
@@ -180,10 +184,22 @@ class SchemaFile(TfRecordFile):
 
     def broken(self, number: int, state: int) -> DataError:
         """See `TfRecordFile.broken`."""
-        if state not in (parse.MISSING, parse.WRONG_SIZE):
+        if state not in (parse.MISSING, parse.WRONG_SIZE, parse.UNEXPECTED):
             return super().broken(number, state)
         start, length = self._place(number)
         record = decode_example(self.view[start : start + length].tobytes())
+        lacking = [name for name in self.features if name not in record]
+        added = [name for name in self.absent if name in record]
+        if lacking or added:
+            problem = " and ".join(
+                f"{verb} {', '.join(names)}, which the first record {'has' if lacks else 'lacks'}"
+                for verb, names, lacks in (("lacks", lacking, True), ("has", added, False))
+                if names
+            )
+            return DataError(
+                f"{self.place_of(number)} {problem}",
+                "all records of a file must have the same features: make the file again",
+            )
         expected = f"{self.max_seq_length} tokens and {self.max_predictions_per_seq} predictions"
         return DataError(
             f"{self.place_of(number)} is not of the same kind as the first ({expected}):"
@@ -218,6 +234,11 @@ class MaskedOnlyFile(SchemaFile):
     """A TFRecord file of masked LM records without pairs; see `instance.RecordReader`."""
 
     features = tuple(name for name in FEATURES if name not in PAIRS)
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(path)
+        first = decode_example(self.first_record())
+        self.absent = tuple(name for name in PAIRS if name not in first)
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """Records as the seven features; see `RecordFile.batch`."""

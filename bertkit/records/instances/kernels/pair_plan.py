@@ -69,6 +69,7 @@ class Rules(NamedTuple):
         short: threshold of short_seq_prob, see mersenne.threshold.
         shortest: least random target length; the largest is `room`.
         swaps: in half of the pairs B and A are swapped, instead of B being a random text.
+        own_is_random: a B that was to be random counts so where it is of A's own document.
         mask: threshold of 0.8, the share of [MASK] among masked tokens.
         whole_words: mask all pieces of a word or none.
         mask_id: id of [MASK].
@@ -84,6 +85,7 @@ class Rules(NamedTuple):
     short: np.uint64
     shortest: int
     swaps: bool
+    own_is_random: bool
     mask: np.uint64
     whole_words: bool
     mask_id: int
@@ -146,7 +148,7 @@ def _collect(sentences: Any, first: Any, stop: Any, target: Any) -> Any:
 
 @inlined
 def _random_segment(source: Any, corpus: Any, document: Any, target: Any) -> Any:
-    """(first token, end) of sentences from a random place of another document.
+    """(first token, end, whether it is another) of sentences of a random document.
 
     `document` is a place in the shuffled order; after ten draws of itself it stays.
     """
@@ -160,7 +162,8 @@ def _random_segment(source: Any, corpus: Any, document: Any, target: Any) -> Any
     stop = int64(corpus.documents[number + uint64(1)])
     first = begin + below(source, stop - begin)
     end = _collect(corpus.sentences, first, stop, target)
-    return int64(corpus.sentences[uint64(first)]), int64(corpus.sentences[uint64(end)])
+    at = int64(corpus.sentences[uint64(first)])
+    return at, int64(corpus.sentences[uint64(end)]), partner != document
 
 
 @inlined
@@ -211,7 +214,10 @@ def _plan_chunk(
     alone = end - first == 1
     random_next = alone or random53(source) < HALF
     if alone or (random_next and not rules.swaps):
-        second_at, second_end = _random_segment(source, corpus, document, target - first_length)
+        second_at, second_end, random_next = _random_segment(
+            source, corpus, document, target - first_length
+        )
+        random_next |= rules.own_is_random
         end = cut  # the rest is read again
     else:
         second_at = int64(sentences[uint64(cut)])

@@ -58,3 +58,8 @@ def test_redirects(text):
 )
 def test_what_is_no_redirect(text):
     assert not is_redirect(text)
+
+
+def test_a_redirect_with_a_long_run_of_spaces_takes_no_longer_than_its_length():
+    """Two patterns for the same spaces would take hours."""
+    assert not is_redirect("#REDIRECT" + " " * 1_000_000 + "x")

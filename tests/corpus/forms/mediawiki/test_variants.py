@@ -71,3 +71,11 @@ def test_any_jumble(pieces):
 def test_deep_and_long_markup_is_linear():
     long = "-{" * 100_000 + "}-" * 50_000
     assert len(with_one_variant(long, HANS)) <= len(long)
+
+
+@pytest.mark.parametrize(
+    "inner", [";" + " " * 200_000, " ;" * 100_000 + "x|a", " " * 200_000 + "x|a"]
+)
+def test_long_runs_of_spaces_take_no_longer_than_their_length(inner):
+    """Patterns that try every share of such a run would take hours."""
+    assert with_one_variant(f"-{{{inner}}}-", HANS)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bertkit.errors import DataError
+from bertkit.records.files.open import open_records
 from bertkit.records.files.tfrecord.frames import (
     decode_example,
     encode_example,
@@ -126,7 +127,6 @@ def test_records_of_another_kind_are_named(tmp_path):
         example(length=33),
         example(predictions=5),
         example(next_sentence_labels=np.array([1, 0])),
-        example(segment_ids=None),
         example(masked_lm_weights=np.array([1, 1, 1, 1])),
         example(input_ids=np.ones(32, np.float32)),
         example(input_ids=[b"x"] * 32),
@@ -138,6 +138,27 @@ def test_a_later_record_of_another_shape_is_named(tmp_path, odd):
     with pytest.raises(DataError, match=r"record 2 at byte \d+ is not of the same kind") as caught:
         records.batch([0, 2, 1])
     assert "32 tokens and 4 predictions" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("first", "odd", "problem"),
+    [
+        ((), ("segment_ids",), "lacks segment_ids, which the first record has"),
+        (("segment_ids", "next_sentence_labels"), (),
+         "has segment_ids, next_sentence_labels, which the first record lacks"),
+        (("segment_ids", "next_sentence_labels"), ("next_sentence_labels",),
+         "has segment_ids, which the first record lacks"),
+        (("segment_ids",), (), "has segment_ids, which the first record lacks"),
+        (("segment_ids",), ("segment_ids", "input_mask"), "lacks input_mask, which the first"),
+    ],
+)  # fmt: skip
+def test_a_later_record_with_other_features_is_named(tmp_path, first, odd, problem):
+    """Where the first had no segments, the others were read as masked LM alone."""
+    one, other = (example(**dict.fromkeys(names)) for names in (first, odd))
+    records = open_records(write(tmp_path / "a", one, one, other))
+    assert len(records.batch([0, 1])["input_ids"]) == 2
+    with pytest.raises(DataError, match=rf"record 2 at byte \d+ {problem}"):
+        records.batch([0, 2, 1])
 
 
 def test_a_broken_message_with_right_checksums_is_named(tmp_path):
