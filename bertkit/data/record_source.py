@@ -18,6 +18,7 @@ from bertkit.records.files.record_index import content_digest
 from bertkit.records.files.record_set import RecordSet
 from bertkit.records.files.tfrecord.reader import checksums_digest
 from bertkit.records.files.unmasked import UnmaskedRules
+from bertkit.records.terms import NSP, SOP
 from bertkit.remote.copies import local_inputs
 from bertkit.storage.files import allow_open_files, sha256_of
 from bertkit.tokenization.tokenizer_facts import TokenizerFacts, of_records
@@ -47,6 +48,7 @@ class SampleSource(SampleReader, Protocol):
     max_predictions_per_seq: int
     fingerprint: str
     tokenizers: Sequence[TokenizerFacts]
+    pair_objectives: frozenset[str]
 
     def __len__(self) -> int: ...
 
@@ -75,6 +77,7 @@ class RecordSource:
         fingerprint: sha256 over names, sizes and contents; another one means other data.
         tokenizers: what the manifests of the files' folders record about vocabulary and
             treatment of text; none for records from elsewhere.
+        pair_objectives: what the labels of pairs mean, `nsp` or `sop`, where manifests tell it.
 
     Raises:
         DataError: nothing there, an unfinished folder, a broken file or one of another
@@ -93,6 +96,8 @@ class RecordSource:
         manifests = _manifests(inputs)
         facts = [of_records(found, folder) for folder, found in manifests.items()]
         self.tokenizers: Sequence[TokenizerFacts] = [f for f in facts if f.names_vocabulary]
+        told = [found.config.get("objective") for found in manifests.values()]
+        self.pair_objectives = frozenset(kind for kind in (NSP, SOP) if kind in told)
         _check_sizes(manifests)
         self.paths = find_record_files(inputs, leave_out)
         allow_open_files(2 * len(self.paths))  # each and its index stay mapped

@@ -34,6 +34,7 @@ from bertkit.records.instances.kernels.pair_plan import Instances
 from bertkit.records.instances.pairs import PairPlan, new_batch, plan_pairs
 from bertkit.records.instances.windows import WindowPlan
 from bertkit.records.shards import Shard, plan_shards
+from bertkit.records.terms import NSP, SOP
 from bertkit.records.vocabulary import facts_of, no_input, opened
 from bertkit.remote.copies import local_inputs
 from bertkit.storage.files import remove_folder
@@ -104,6 +105,7 @@ class TextSource(Shards):
         max_predictions_per_seq: P.
         fingerprint: sha256 over texts, vocabulary and settings.
         tokenizers: the facts of the vocabulary, and how the text was treated.
+        pair_objectives: what the labels of pairs mean, `nsp` or `sop`.
         config: the settings, with what the vocabulary settles.
 
     Raises:
@@ -132,6 +134,7 @@ class TextSource(Shards):
         self.max_seq_length = config.max_seq_length
         self.max_predictions_per_seq = config.predictions
         self.tokenizers: Sequence[TokenizerFacts] = [facts_of(config, words)]
+        self.pair_objectives = frozenset({config.objective} & {NSP, SOP})
         self.config = config
         self.fingerprint = _fingerprint(remembered_digests(names, cache), config, words, new_pairs)
         self._new_pairs = new_pairs

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from bertkit import log
 from bertkit.configuration.config import Layer, Resolved, load_settings, resolve
+from bertkit.train.without_effect import warn_without_effect
 
 C = TypeVar("C")
 # Layers of settings, lowest first; and another system's file translated, or None.
@@ -42,6 +43,7 @@ def resolve_with(
         whole: it must say all that its program needs.
     """
     resolved = resolve(kind, layers)
+    warn_without_effect(resolved.config, resolved.origins)
     if external is None:
         return resolved
     if whole:

@@ -32,6 +32,7 @@ from bertkit.model.checkpoints.loading import (
     load_into,
     load_weights,
 )
+from bertkit.model.checkpoints.run_state import STATE, read_state
 from bertkit.model.checkpoints.tokenizer import tokenizer_facts
 from bertkit.model.checkpoints.vocabulary_padding import require_rows
 from bertkit.model.heads import BertForPreTraining
@@ -265,6 +266,17 @@ def _published(
     return tuple(line for line in lines if line)
 
 
+def _trained_on_pairs(place: Path) -> bool:
+    """False, with a line of the log, for checkpoints of runs with --no-nsp."""
+    state = read_state(place) if (place / STATE).is_file() else {}
+    left_out = state.get("config", {}).get("nsp") is False
+    if left_out:
+        log.logger.info(
+            "%s: its run trained masked LM alone (--no-nsp), so no next sentence is judged", place
+        )
+    return not left_out
+
+
 def require_target(result: EvalResult, least: float | None) -> None:
     """Check the masked LM accuracy of the latest checkpoint, in whatever order they came.
 
@@ -310,8 +322,9 @@ def _evaluate_one(
         allow_missing=(PAIR_HEAD, POOLER),
         source=str(place),
     )
-    # Missing weights are 0: do not report the accuracy of such a head.
+    # Missing weights are 0: do not report the accuracy of such a head, nor of one left as it was.
     has_nsp = not config.mlm_only and not any(name.startswith(PAIR_HEAD) for name in report.missing)
+    has_nsp = has_nsp and _trained_on_pairs(place)
     plan = replace(plan, model=shape)
     stepper = adapter.build(adapter.place(model), PretrainingObjective(nsp=has_nsp), plan)
     feed = evaluation_feed(source, config.batch_size, config, rows.trained, adapter)

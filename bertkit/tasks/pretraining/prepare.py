@@ -137,6 +137,8 @@ def prepare(
     config = vocabulary.config
     for records in sources:
         check_lengths(records, config.model)
+    if config.nsp:
+        check_objectives(sources)
     _warn_of_phase_2(config, origins, source)
     usual = UsualRecords(source)
     check_samples(usual, config, vocabulary.words)
@@ -349,6 +351,20 @@ def check_lengths(source: SampleSource, shape: BertConfig) -> None:
             f" max_position_embeddings is {shape.max_position_embeddings}",
             "make shorter records (`bertkit make-records --max-seq-length N`), or take a model with"
             " more positions",
+        )
+
+
+def check_objectives(sources: Sequence[SampleSource]) -> None:
+    """The labels of all pairs must mean the same.
+
+    Raises:
+        ConfigError: some tell of next sentences, others of the order of two.
+    """
+    if len(frozenset[str]().union(*(source.pair_objectives for source in sources))) > 1:
+        raise ConfigError(
+            "some of the records were made with --objective nsp, others with --objective sop: one"
+            " head cannot learn both, nor be measured on the other",
+            "give records of one kind, or --no-nsp to train masked LM alone",
         )
 
 

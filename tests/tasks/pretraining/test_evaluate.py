@@ -157,3 +157,12 @@ def test_kernels_that_no_layer_of_the_checkpoint_would_use_are_refused(trained, 
     config = EvalConfig(precision="bf16", cuda=CudaOptions(fused=True))
     with pytest.raises(ConfigError, match=r"cuda\.fused has no kernels for attention heads of 8"):
         evaluate_checkpoints(config, inputs, [trained.checkpoint], CudaAdapter())
+
+
+def test_pairs_are_not_judged_where_the_run_left_them_out(settings, records, caplog):
+    """Its head is still as it was drawn."""
+    done = pretrain(settings(nsp=False, max_steps=2), CPU)
+    result = evaluate_checkpoints(EvalConfig(), [str(records)], [done.output], CPU)
+    (found,) = result.checkpoints
+    assert found.nsp_accuracy is None and found.mlm_loss > 0
+    assert "(--no-nsp)" in caplog.text

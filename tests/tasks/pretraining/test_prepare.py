@@ -278,3 +278,22 @@ def test_a_resumed_runs_passes_are_as_large_as_they_were(settings, fast_gpu, gra
     for options in (began, CudaOptions()):
         config = fast_gpu(memory, options, **whole).config
         assert (config.micro_batch_size, config.cuda) == (32 if graphs else 64, began)
+
+
+def pairs_of(folder, objective):
+    folder.mkdir()
+    synthetic.write(folder / "r.tfrecord", 8)
+    Manifest("make-records", {"objective": objective}, state="complete").write(folder)
+    return str(folder)
+
+
+def test_pairs_whose_labels_mean_two_things_are_refused(settings, tmp_path):
+    next_ones, orders = (pairs_of(tmp_path / name, name) for name in ("nsp", "sop"))
+    for given in (
+        {"input": [next_ones, orders]},
+        {"input": [next_ones], "eval_input": [orders]},
+    ):
+        with pytest.raises(ConfigError, match="--objective nsp, others with --objective sop"):
+            prepare(settings(**given), CPU)
+        prepare(settings(**given, nsp=False), CPU)
+    prepare(settings(input=[orders], eval_input=[orders]), CPU)
