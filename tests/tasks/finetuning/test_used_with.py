@@ -85,7 +85,7 @@ def test_a_model_of_an_earlier_version_is_told(train, bertkit, tmp_path, monkeyp
     made = bertkit("convert", train(), "--output", tmp_path / "model")
     assert made.status == 0, made.err
     (line,) = [line for line in made.err.splitlines() if "earlier version" in line]
-    assert "--set" in line
+    assert "give those that are not the defaults again" in line
 
 
 def test_of_models_that_keep_their_settings_or_have_none_nothing_is_told(run, bertkit, tmp_path):
