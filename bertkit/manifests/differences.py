@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from bertkit.manifests.manifest import Manifest
 
+# Commands whose output depends on the categories of characters.
+_BY_CHARACTERS = ("extract", "clean", "make-records")
+
 
 def compare(found: Manifest, planned: Manifest) -> list[str]:
     """Differences between two runs that change their output, each as text."""
@@ -35,6 +38,11 @@ def of_settings(found: Manifest, planned: Manifest) -> list[str]:
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
     ]
+    if found.state != "complete" and found.outputs and found.command in _BY_CHARACTERS:
+        # What is there and what is to come would treat characters differently.
+        tables = [manifest.versions.get("unicode") for manifest in (found, planned)]
+        if tables[0] and tables[0] != tables[1]:
+            differences.append("Python's Unicode {}, now {}".format(*tables))
     return differences
 
 

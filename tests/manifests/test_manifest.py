@@ -38,6 +38,24 @@ def test_same_run_continues_and_another_is_refused(tmp_path):
     assert "--overwrite" in caught.value.hint
 
 
+def test_work_begun_with_other_tables_of_characters_is_not_gone_on_with(tmp_path):
+    """Python was updated in between: half of the output would treat characters differently."""
+    out = tmp_path / "out"
+    first = begin(out, planned(tmp_path))
+    first.versions["unicode"] = "14.0.0"
+    now = planned(tmp_path)
+    now.versions["unicode"] = "16.0.0"
+    first.write(out)
+    assert not begin(out, now).complete, "nothing is made yet"
+    first.outputs["a.tfrecord"] = {"records": 3}
+    first.write(out)
+    with pytest.raises(DataError, match=r"Python's Unicode 14\.0\.0, now 16\.0\.0"):
+        begin(out, now)
+    first.state = "complete"
+    first.write(out)
+    assert begin(out, now).complete
+
+
 def test_changed_input_is_refused(tmp_path):
     out = tmp_path / "out"
     begin(out, planned(tmp_path))
