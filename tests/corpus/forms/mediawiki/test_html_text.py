@@ -117,5 +117,5 @@ def test_any_jumble_of_tags_gives_text(source):
 def test_hostile_documents_take_no_longer_than_their_length(piece):
     # Quadratic work would take hours here.
     for begin in ("", "<"):
-        document = begin + piece * 200_000
+        document = begin + piece * 100_000
         assert len(plain_text_of_html(document)) <= len(document)
