@@ -17,10 +17,10 @@ Nothing else changes: no case folding, no Unicode normalisation, no filtering by
 
 from __future__ import annotations
 
-import html
 import re
 
 from bertkit.corpus.document import RawDocument
+from bertkit.corpus.entities import unescape
 
 _LINE_ENDS = re.compile("[\r\x0b\x0c\x85\u2028\u2029]")
 _INVISIBLE = re.compile("[\ufeff\u200b\u00ad]")
@@ -52,10 +52,10 @@ def clean_document(document: RawDocument, *, titled: bool = False, escaped: bool
     """
     text = document.text
     if escaped:
-        text = html.unescape(text)
+        text = unescape(text)
     text = clean_text(text)
     if titled and document.title:
-        text = _without_title(text, clean_text(html.unescape(document.title)))
+        text = _without_title(text, clean_text(unescape(document.title)))
     return _without_rulers(text)
 
 

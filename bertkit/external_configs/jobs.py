@@ -24,7 +24,7 @@ _PYTHON = re.compile(r"(?:.*/)?python[\d.]*|\$\{?PYTHON\}?|-u|-m")
 _SHELL = re.compile(r"(?:.*/)?(?:ba|da|z)?sh")
 _PROGRAM = re.compile(r"(?:.*/)?((?:run_pretraining|run_squad)\.py)")
 _MENTION = re.compile(r"\b(?:run_pretraining|run_squad)\.py\b")
-_DOCUMENT = re.compile(r"^\s*(?:kind|apiVersion): *\S", re.MULTILINE)
+_DOCUMENT = re.compile(r"^[^\S\n]*(?:kind|apiVersion): *\S", re.MULTILINE)
 _LINE_OF_SHELL = re.compile(
     rf"\s*(?:export\s|declare\s|[A-Za-z_]\w*=|--\w|{'|'.join(map(re.escape, _MPI))}\b|torchrun\b)"
 )
@@ -227,7 +227,7 @@ def _scripts(text: str) -> list[_Script]:
             documents = []
         if documents:
             return [s for item in documents for s in _containers(item, _slots(item))]
-    return [_Script(text, prose=re.search(r"^\s*```", text, re.MULTILINE) is not None)]
+    return [_Script(text, prose=re.search(r"^[^\S\n]*```", text, re.MULTILINE) is not None)]
 
 
 def _slots(document: Mapping[str, Any]) -> int:
@@ -312,12 +312,15 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
     The line is empty where one block of commands ends and another may begin.
     """
+    number, counted = 1, 0
     for match in re.finditer(r"(?:[^\\\n]|\\.|\\\n)+", text):
         line = match[0]
         if re.fullmatch(r"\s*(?:```.*|--)", line):
             yield 0, ""
         if _LINE_OF_SHELL.match(line) or (_MENTION.search(line) and "--" in line):
-            yield text.count("\n", 0, match.start()) + 1, line
+            number += text.count("\n", counted, match.start())
+            counted = match.start()
+            yield number, line
 
 
 def _with_inner(command: SimpleCommand) -> Iterator[SimpleCommand]:
@@ -351,14 +354,18 @@ def _training(source: str, script: _Script) -> Iterator[TrainingCommand]:
 
 def _joined(found: Iterable[SimpleCommand]) -> list[tuple[SimpleCommand, list[str]]]:
     """The commands, each with the flags of lines that a missing backslash cut off."""
-    joined: list[tuple[SimpleCommand, list[str]]] = []
+    groups: list[list[SimpleCommand]] = []
     for command in found:
-        if joined and re.match(r"--?[A-Za-z]", command.words[0]):
-            last, notes = joined[-1]
-            text = f"line {command.line}: taken as part of the line before, which has no \\"
-            joined[-1] = replace(last, words=last.words + command.words), [*notes, text]
+        if groups and re.match(r"--?[A-Za-z]", command.words[0]):
+            groups[-1].append(command)
         else:
-            joined.append((command, []))
+            groups.append([command])
+    joined = []
+    for group in groups:
+        words = tuple(itertools.chain.from_iterable(command.words for command in group))
+        lines = [command.line for command in group[1:]]
+        notes = [f"line {n}: taken as part of the line before, which has no \\" for n in lines]
+        joined.append((replace(group[0], words=words), notes))
     return joined
 
 
@@ -366,7 +373,7 @@ def _divided(command: SimpleCommand) -> TrainingCommand | None:
     """The launcher, the program and its arguments; None for another command."""
     for place, word in enumerate(command.words):
         match = _PROGRAM.fullmatch(word)
-        before = command.words[:place]
+        before = command.words[:place] if match else ()
         if match and (not before or _PYTHON.fullmatch(before[-1]) or _launches(before)):
             return TrainingCommand(
                 program=match[1],

@@ -123,6 +123,7 @@ class _Reader:
 
     def __init__(self, text: str, variables: Mapping[str, str]) -> None:
         self._text = text
+        self._last_brace = text.rfind("}")
         self._variables = variables
         self._at = 0
         self._words: list[str] = []
@@ -132,10 +133,11 @@ class _Reader:
 
     def commands(self) -> Iterator[tuple[int, list[str]]]:
         """(line, words) of one command after the other."""
-        text, line = self._text, 1
+        text, line, counted = self._text, 1, 0
         while self._at < len(text):
             if not (self._words or self._begun):
-                line = text.count("\n", 0, self._at) + 1
+                line += text.count("\n", counted, self._at)
+                counted = self._at
             char = text[self._at]
             if char in _END and not text.startswith("&>", self._at):
                 self._at += 1
@@ -220,9 +222,9 @@ class _Reader:
     def _unquoted_expansion(self) -> None:
         """Put a value into the word; its blanks divide words, except in an assignment."""
         value, known = self._expansion()
+        divided = known and re.search(r"\s", value) and not re.search(r"\$\(|`", value)
         declares = not self._words or self._words[0] in _DECLARING
-        whole = declares and _ASSIGNMENT.fullmatch("".join(self._word))
-        if not known or whole or not re.search(r"\s", value) or re.search(r"\$\(|`", value):
+        if not divided or (declares and _ASSIGNMENT.fullmatch("".join(self._word))):
             if value:
                 self._add(value)
             return
@@ -237,7 +239,7 @@ class _Reader:
     def _expansion(self) -> tuple[str, bool]:
         """(value of the expansion here, whether it is known); the text itself where it is not."""
         text, start = self._text, self._at
-        braced = _BRACED.match(text, start)
+        braced = _BRACED.match(text, start) if start < self._last_brace else None
         name = _NAME.match(text, start + 1)
         if text[start] == "`":
             return f"`{self._until('`')}`", False
@@ -286,7 +288,7 @@ class _Reader:
             self._word, self._begun = [], False
         self._end_word()
         if heredoc:
-            end = re.compile(rf"^\s*{re.escape(heredoc[2])}$", re.MULTILINE)
+            end = re.compile(rf"^[^\S\n]*{re.escape(heredoc[2])}$", re.MULTILINE)
             line = self._text.find("\n", heredoc.end())
             last = end.search(self._text, line + 1) if line >= 0 else None
             self._at = last.end() if last else len(self._text)

@@ -102,3 +102,9 @@ def test_a_file_of_ours_that_names_a_program_is_not_taken():
 def test_launchers_without_numbers():
     assert cards_started(()) == 1 and cards_started(("mpirun",), slots=8) == 8
     assert cards_started(("/opt/bin/mpirun", "-np", "4")) == 4
+
+
+@pytest.mark.parametrize("text", [" \n" * 100_000, "--a\n" * 40_000])
+def test_long_files_take_no_longer_than_their_length(text):
+    """To go through the lines before each line would take minutes."""
+    assert recognises(f"{text}run_squad.py --a\n")

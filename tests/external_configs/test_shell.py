@@ -68,3 +68,12 @@ def test_commands_know_their_line_and_their_variables():
 )  # fmt: skip
 def test_arithmetic(text, value):
     assert arithmetic(text, {"A": "3"}) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\n" * 300_000, "${a=" * 60_000, "a <<E\n" + " \n" * 300_000, "A=" + "$b" * 100_000],
+)
+def test_long_scripts_take_no_longer_than_their_length(text):
+    """To count the lines before each place, or look for its end, would take minutes."""
+    assert len(commands(text, {})) <= 1

@@ -118,13 +118,13 @@ def strip_markup(text: str) -> str:
 
 def _by_rules(text: str) -> str:
     text = _applied(_LINKS, text)
-    text = _applied(_ELEMENTS, text)
+    text = _without_elements(_ELEMENTS, text)
     for tag in _TAGS_BEFORE:
         text = text.replace(tag, "")
-    text = _applied(_DIVISIONS, text)
+    text = _without_elements(_DIVISIONS, text)
     for tag in _TAGS_AFTER:
         text = text.replace(tag, "")
-    return _applied(_POEM, text)
+    return _without_elements(_POEM, text)
 
 
 def segment(text: str, split: Callable[[str], list[str]]) -> str:
@@ -208,6 +208,19 @@ def _applied(rules: tuple[tuple[str, str, str], ...], text: str) -> str:
     for needle, pattern, replacement in rules:
         if needle in text:
             text = re.sub(pattern, replacement, text)
+    return text
+
+
+def _without_elements(rules: tuple[tuple[str, str, str], ...], text: str) -> str:
+    """`_applied` for rules of a beginning, characters of one class, and an end.
+
+    Where the end is missing, the characters before it are passed over: no beginning among them
+    has an end either, and each would be followed as far again.
+    """
+    for needle, pattern, replacement in rules:
+        if needle in text:
+            begin, bracket, _ = pattern.rpartition(")")
+            text = re.sub(f"{pattern}|({begin}{bracket})", rf"{replacement}\2", text)
     return text
 
 

@@ -26,8 +26,9 @@ _ENDS = (".", "?", "!")
 _NON_WORD = r"""[?!)";}\]*:@'({\[]"""
 _WORD_START = r"""[^("`{\[:;&#*@)}\]\-,]"""
 _SEVERAL = r"(?:-{2,}|\.{2,}|(?:\.\s){2,}\.)"
-# A possible end with the word before it, then punctuation, or white space and a word.
-_CONTEXT = re.compile(rf"\S*[.?!](?=(?P<after>{_NON_WORD}|\s+(?P<next>\S+)))")
+# A possible end with the word before it from its first character, then punctuation, or white
+# space and a word.
+_CONTEXT = re.compile(rf"(?<!\S)\S*[.?!](?=(?P<after>{_NON_WORD}|\s+(?P<next>\S+)))")
 # What still belongs to the sentence that has just ended.
 _REALIGNED = re.compile(r"""["')\]}]+?(?:\s+|(?=--)|$)""", re.MULTILINE)
 _WORD = re.compile(

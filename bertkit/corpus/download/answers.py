@@ -12,7 +12,7 @@ from bertkit.errors import DataError
 # Files that may be web pages, and how such pages begin.
 _PAGES = (".html", ".htm", ".xhtml", ".mhtml")
 _PAGE = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html\b)",
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html\b)",
     re.IGNORECASE | re.DOTALL,
 )
 BEGINNING = 1 << 10  # bytes that show whether an answer is a web page

@@ -105,13 +105,13 @@ _LOGGED = (
     rb"\[?\d{4}[-/]\d\d[-/]\d\d[ T]" + _TIME + rb"[^\n]{0,60}?\b"
     rb"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL|SEVERE)\b"
 )
-_VECTOR = rb"\S{1,200}(?: -?\d*\.?\d+(?:[eE][-+]?\d+)?){10}"
+_VECTOR = rb"\S{1,200}(?: -?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?){10}"
 _SUM = rb"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{128}) [ *]\S"
 _PATH = rb"[^\s/]*/(?:[^\s/]{0,255}/){0,30}[^\s/]{1,255}\.[A-Za-z]\w{0,8}[ \t]*(?:\n|$)"
 _NAME = (
     rb"[\w.+-]{1,255}\.(?:txt|xml|jsonl?|parquet|[ct]sv|html?|gz|bz2|xz|zst|tar|zip)[ \t]*(?:\n|$)"
 )
-_SPARSE = rb"[-+]?\d+(?:\.\d+)?(?: \d+:-?\d*\.?\d+){2}"
+_SPARSE = rb"[-+]?\d+(?:\.\d+)?(?: \d+:-?(?:\d+(?:\.\d+)?|\.\d+)){2}"
 _DUMPED = rb"(?:0x)?[0-9a-fA-F]{6,16}:?[ \t]+(?:[0-9a-fA-F]{2,4}[ \t]+){4}"
 _SUBTITLE = rb"\d+\s*\n\d{1,2}:\d\d:\d\d[,.]\d{1,3} --> "
 _KINDS = (
@@ -142,7 +142,7 @@ _KINDS = (
     _Kind(_PATH, "a list of files", "give the files", _most_lines(_PATH, least=1)),
     _Kind(_NAME, "a list of files", "give the files", _most_lines(_NAME)),
     _Kind(_SPARSE, "a table of numbers (LIBSVM)", proves=_most_lines(_SPARSE)),
-    _Kind(rb"\( *(?:ROOT|TOP|S1)?\s*\((?:S|SINV|SQ|SBARQ|NP|FRAG|INTJ|UCP|X)(?:-[A-Z-]+)?\s+\(",
+    _Kind(rb"\((?: *(?:ROOT|TOP|S1))?\s*\((?:S|SINV|SQ|SBARQ|NP|FRAG|INTJ|UCP|X)(?:-[A-Z-]+)?\s+\(",
           "a treebank (Penn)"),
     _Kind(rb"<[^<>\s]+> <[^<>\s]+> [<\"_]", "RDF (N-Triples)",
           proves=_most_lines(rb"(?:<[^<>\s]+>|_:\S+) <[^<>\s]+> .* \.\s*$|#", least=2)),

@@ -29,8 +29,9 @@ _ZIPPED = (
     (rb"PK\x03\x04.{26}[^\0/]{1,60}\.npy", "arrays of NumPy (.npz)"),
 )
 _ZIP_KINDS = tuple((re.compile(mark, re.DOTALL), what) for mark, what in _ZIPPED)
+# No comment reaches beyond its end, so that there is one way to read a row of them.
 _HTML = re.compile(
-    rb"(?:\s|<!--.*?-->)*<(?:!doctype\s+html|(?:html|head|body|div|p|br|table|span|script|style|meta|"
+    rb"(?:\s|<!--(?:(?!-->).)*-->)*<(?:!doctype\s+html|(?:html|head|body|div|p|br|table|span|script|style|meta|"
     rb"title|h[1-6]|ul|ol|a|img|center|font|section|article|main|nav)(?=[\s>/]))",
     re.IGNORECASE | re.DOTALL,
 )

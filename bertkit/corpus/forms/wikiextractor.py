@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from bertkit.corpus.document import RawDocument, Rejected
+from bertkit.corpus.entities import unescape
 from bertkit.corpus.forms.form import Form, ReadOptions
 from bertkit.corpus.forms.text import decoded
 from bertkit.corpus.lines import DocumentBytes, lines
 from bertkit.corpus.raw_file import RawFile
 
-_ATTRIBUTE = re.compile(r'(\w+)="(.*?)"(?=\s+\w+=|\s*>)')
+# A value without an end takes the rest of the line, in which no other value could end.
+_ATTRIBUTE = re.compile(r'(?<!\w)(\w+)="(?:(.*?)"(?=\s+\w+=|\s*>)|.*)')
 
 
 def is_wikiextractor(first_line: bytes) -> bool:
@@ -70,12 +71,13 @@ def _document(file: RawFile, article: _Article) -> RawDocument | Rejected:
     found = decoded(body.blob, name, file, body.offset)
     if isinstance(found, Rejected):
         return found
-    title = html.unescape(attributes.get("title", ""))
+    title = unescape(attributes.get("title", ""))
     return RawDocument(attributes.get("id", name), title, found.text)
 
 
 def _attributes(blob: bytes) -> dict[str, str]:
-    return dict(_ATTRIBUTE.findall(blob.decode("utf-8", "replace")))
+    found = _ATTRIBUTE.finditer(blob.decode("utf-8", "replace"))
+    return {match[1]: match[2] for match in found if match[2] is not None}
 
 
 FORM = Form(

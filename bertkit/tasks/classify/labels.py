@@ -16,7 +16,7 @@ from bertkit.tasks.classify.examples import Example
 _SHOWN = 8
 # A list of numbers or of quoted names, as NumPy and Python write it into CSV.
 _ITEM = r"""(?:-?\d+\.?|'[^']*'|"[^"]*")"""
-_LIST = re.compile(rf"\[\s*(?:{_ITEM}(?:[\s,]+{_ITEM})*)?[\s,]*\]")
+_LIST = re.compile(rf"\[(?:\s*{_ITEM}(?:[\s,]+{_ITEM})*)?[\s,]*\]")
 
 
 def label_names(example: Example, config: ClassifyConfig) -> list[str]:

@@ -182,3 +182,12 @@ def test_missing_punkt_is_told_before_anything_is_written(monkeypatch, tmp_path)
     with pytest.raises(MissingDependencyError):
         extract([str(tmp_path / "wiki_00")], str(tmp_path / "o"), ExtractConfig(chain="mlperf"))
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    "tag", ["<div", "</div", "<section", "<ref", "<http", "<mapframe ", "<poem "]
+)
+def test_a_long_line_of_tags_without_end_takes_no_longer_than_its_length(tag):
+    """From each tag to the end of its line would take hours."""
+    line = f"{tag * 400_000}\n"
+    assert mlperf.strip_markup(f"{line}a <div b> c\n") == f"{line}a  c\n"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from bertkit.corpus.chains.mlperf import punkt_of_2019, segment
-from bertkit.corpus.chains.punkt_2019 import english_parameters
+from bertkit.corpus.chains.punkt_2019 import Parameters, Punkt2019, english_parameters
 from bertkit.errors import DataError, MissingDependencyError
 
 # What NLTK 3.4.5 (Python 3.7) makes of these. By its rule a sentence can end before white
@@ -95,3 +95,10 @@ def test_linked_data_are_read(shared, punkt_data, tmp_path, monkeypatch):
     (tmp_path / "linked/tokenizers").symlink_to(shared / "data/punkt")
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path / "linked")])
     assert english_parameters().abbreviations
+
+
+def test_a_long_word_takes_no_longer_than_its_length():
+    """From each of its characters to its end would take hours."""
+    split = Punkt2019(Parameters(frozenset(), frozenset(), frozenset(), {}))
+    word = "a" * 1_000_000
+    assert split(f"{word} It ends. {word}") == [f"{word} It ends.", word]

@@ -256,3 +256,11 @@ def test_all_text_that_people_gave_is_taken(shared):
     for text in texts:
         for at in range(0, min(len(text), 1_000_000), 5000):
             assert machine_kind(text[at : at + 65_536]) is None, text[at : at + 80]
+
+
+@pytest.mark.parametrize(
+    "text", [b"a b " + b"1" * 15_000, b"1 1:" + b"1" * 15_000, b"(" + b" " * 15_000]
+)
+def test_long_numbers_and_spaces_are_read_in_one_way(text):
+    assert machine_kind(text * 2) is None
+    assert machine_kind(b"cat .5 -1.25 3 4e-2 5 6 7 8 9 10\n" * 4) is not None

@@ -199,3 +199,12 @@ def test_every_kind_of_tar_has_a_header_with_its_checksum():
         assert not is_tar_header(b"b" + block[1:])
     assert not is_tar_header(bytes(512))
     assert not is_tar_header(b"text " * 200)
+
+
+def test_text_below_many_comments_is_taken():
+    """Comments that could reach beyond their end would be read in two ways each, for ever."""
+    text = b"<!-- a note -->\n" * 300
+    words = RawFile.of_stream(io.BytesIO(text + b"Cats sleep."), "a.md", "utf-8")
+    assert detect(words).form.name in ("text", "documents")
+    with pytest.raises(NotTextError, match="HTML"):
+        detect(RawFile.of_stream(io.BytesIO(text + b"<p>Cats sleep."), "a.md", "utf-8"))

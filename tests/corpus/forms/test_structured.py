@@ -107,3 +107,12 @@ def test_prose_is_taken(text):
 def test_the_ending_of_a_name_counts_too():
     assert structured_kind("refs.bib.gz", b"Cats sleep.") == "BibTeX"
     assert structured_kind("notes.txt", b"Cats sleep.") == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["   % a comment\n" * 300, "% a\n" * 1000, "@book{" + "\n" * 16_000, " " * 16_000],
+)
+def test_what_only_begins_so_takes_no_longer_than_its_length(text):
+    """Two ways to read each space before a comment would take for ever."""
+    assert structured_kind("a.txt", text.encode()) == ""

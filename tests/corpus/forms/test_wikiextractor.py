@@ -75,3 +75,11 @@ def test_text_outside_articles_and_inline_doc_tags(tmp_path):
     blob = b'junk\n<doc id="1">\na <doc b\n x</doc>\n</doc>\njunk\n'
     (item,) = read(FORM, write(tmp_path, blob))
     assert item.text == "a <doc b\n x</doc>\n"
+
+
+@pytest.mark.parametrize("value", ["a" * 300_000, 'a="b' * 100_000])
+def test_a_damaged_beginning_takes_no_longer_than_its_length(tmp_path, value):
+    """From each of its characters to its end would take hours."""
+    blob = f'<doc id="1" {value}\nwords\n</doc>\n'.encode()
+    (item,) = read(FORM, write(tmp_path, blob))
+    assert item.text == "words\n"

@@ -47,6 +47,6 @@ def test_a_list_in_a_text_is_no_label(several):
         with pytest.raises(DataError, match="is a list written as text") as error:
             label_names(Example("f:1", "t", None, text), config)
         assert "Parquet or JSON lines" in error.value.hint
-    for text in ("[PAD]", "[x", "0 3]", "[a b]", f"[{'1' * 99}x]"):
+    for text in ("[PAD]", "[x", "0 3]", "[a b]", f"[{'1' * 99}x]", f"[{' ' * 200_000}x]"):
         assert label_names(Example("f:1", "t", None, text), config) == [text]
     assert label_names(Example("f:1", "t", None, "[1]", named=True), config) == ["[1]"]

@@ -10,9 +10,9 @@ takes 3.6, and the libraries in C with a walk over their trees 15 to 17.
 
 from __future__ import annotations
 
-import html
 import re
 
+from bertkit.corpus.entities import unescape
 from bertkit.corpus.forms.mediawiki.prose import LINK_END, LINK_START, says_something, tidy
 
 
@@ -22,7 +22,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 # The slash, name and attributes of a tag. A quoted value may hold < and >.
 _TOKENS = re.compile(
-    r"""<(/?)([a-zA-Z][a-zA-Z0-9-]*)([^<>"']*(?:(?:"[^"]*"|'[^']*')[^<>"']*){0,100})>"""
+    r"""<(/?)([a-zA-Z][a-zA-Z0-9-]*)(?![a-zA-Z0-9-])([^<>"']*(?:(?:"[^"]*"|'[^']*')[^<>"']*){0,100})>"""
 )
 _DROPPED = frozenset(
     _words(
@@ -178,4 +178,4 @@ def _paragraphs(text: str) -> str:
         if not line or not (item or LINK_START in line) or says_something(line):
             out.append(line)
     prose = "\n".join(out)
-    return tidy(html.unescape(prose) if "&" in prose else prose)
+    return tidy(unescape(prose))

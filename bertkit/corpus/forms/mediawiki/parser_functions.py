@@ -156,11 +156,12 @@ def _at(values: Sequence[str], place: int) -> str:
     return values[place] if len(values) > place else ""
 
 
-def _same(first: str, second: str) -> bool:
+def _value(text: str) -> float | str:
+    """What a text is compared by: the number that it is, or itself."""
     try:
-        return float(first) == float(second)
+        return float(text)
     except ValueError:
-        return first == second
+        return text
 
 
 def _if(values: Sequence[str]) -> str:
@@ -168,7 +169,7 @@ def _if(values: Sequence[str]) -> str:
 
 
 def _ifeq(values: Sequence[str]) -> str:
-    return _at(values, 2 if _same(values[0], _at(values, 1)) else 3)
+    return _at(values, 2 if _value(values[0]) == _value(_at(values, 1)) else 3)
 
 
 def _ifexpr(values: Sequence[str]) -> str:
@@ -176,17 +177,17 @@ def _ifexpr(values: Sequence[str]) -> str:
 
 
 def _switch(values: Sequence[str]) -> str:
-    wanted, otherwise, matched = values[0], "", False
+    wanted, otherwise, matched = _value(values[0]), "", False
     for place, case in enumerate(values[1:], start=2):
         name, equals, result = case.partition("=")
         if not equals:
             # A case without a value has that of the next one; the last one is the default.
             if place == len(values):
                 return case.strip()
-            matched = matched or _same(wanted, case.strip())
+            matched = matched or wanted == _value(case.strip())
             continue
         name = name.strip()
-        if matched or (name != "#default" and _same(wanted, name)):
+        if matched or (name != "#default" and wanted == _value(name)):
             return result.strip()
         if name == "#default":
             otherwise = result.strip()

@@ -26,8 +26,11 @@ def says_something(line: str) -> bool:
     start = line.find(LINK_START)
     if start < 0:
         return _WORD.search(line) is not None
-    # Nearly always the first words tell.
-    return (_WORD.search(line, 0, start) or _WORD.search(_LINKED.sub("", line))) is not None
+    if _WORD.search(line, 0, start):  # nearly always the first words tell
+        return True
+    # No link is whole behind the last end of one: to look for one from each start takes for ever.
+    end = line.rfind(LINK_END) + 1
+    return _WORD.search(_LINKED.sub("", line[:end]) + line[end:]) is not None
 
 
 def tidy(text: str) -> str:

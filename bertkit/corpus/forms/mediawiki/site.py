@@ -29,8 +29,8 @@ _CATEGORIES = _words(
     رده श्रेणी 分类 分類 カテゴリ 분류
     """
 )
-_NAMESPACE = re.compile(r'<namespace key="(-?\d+)"[^>]*>([^<]+)<')
-_LANGUAGE = re.compile(r'<mediawiki\b[^>]*\sxml:lang="([A-Za-z-]+)"')
+_NAMESPACE = re.compile(r'<namespace key="(-?\d+)"[^<>]*>([^<]+)<')
+_LANGUAGE = re.compile(r'<mediawiki\b[^<>]*\sxml:lang="([A-Za-z-]+)"')
 _DBNAME = re.compile(r"<dbname>\s*([\w-]+)\s*</dbname>")
 _SHOWN_NOWHERE = {"-2", "6", "14"}
 _TEMPLATE = "10"
@@ -59,7 +59,10 @@ _REDIRECTS = frozenset(
     )
 )
 _REDIRECT = re.compile(r"\s*#([^\s\[\]#*<>{}|:]+)\s*(?::\s*)?\[\[[^\[\]\n]+\]\]", re.IGNORECASE)
-_AFTER_REDIRECT = re.compile(r"(?:\s|\{\{[^{}]*\}\}|\[\[[^\[\]]*\]\]|<!--.*?-->)*", re.DOTALL)
+# No comment reaches beyond its end, so that there is one way to read a row of them.
+_AFTER_REDIRECT = re.compile(
+    r"(?:\s|\{\{[^{}]*\}\}|\[\[[^\[\]]*\]\]|<!--(?:(?!-->).)*-->)*", re.DOTALL
+)
 
 
 @dataclass(frozen=True)

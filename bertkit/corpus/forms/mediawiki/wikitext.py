@@ -7,10 +7,10 @@ takes it apart instead (wikitext_fallback.py), under the same rules.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Sequence
 
+from bertkit.corpus.entities import unescape
 from bertkit.corpus.forms.mediawiki import wikitext_rules
 from bertkit.corpus.forms.mediawiki.prose import LINK_END, LINK_START, says_something, tidy
 from bertkit.corpus.forms.mediawiki.site import Site
@@ -292,7 +292,7 @@ def _paragraphs(text: str) -> str:
             out += [item, ""]
         blank = True
     prose = "\n".join(out)
-    return tidy(html.unescape(prose) if "&" in prose else prose)
+    return tidy(unescape(prose))
 
 
 def _without_tags(text: str) -> str:

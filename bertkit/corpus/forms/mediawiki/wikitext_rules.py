@@ -91,8 +91,12 @@ def template(name: str, parts: Sequence[str], title: str, site: Site) -> str | N
     find = site.templates.find
     bare, found = name, find(name)
     if found is None and ":" in name:
-        while bare.strip().lower().startswith(site.prefixes):
-            bare = bare.partition(":")[2]
+        pieces = name.split(":")
+        own = 0
+        while own < len(pieces) - 1 and f"{pieces[own].lstrip()}:".lower() in site.prefixes:
+            own += 1
+        if own:
+            bare = ":".join(pieces[own:])
             found = find(bare)
     if found is nothing:  # as most are: their arguments need not be looked at
         return ""

@@ -76,3 +76,10 @@ def test_any_expression_ends(text):
 def test_other_names_are_no_functions():
     assert function("convert", ["5", "km"]) is None
     assert function("Cite:x", []) is None
+
+
+def test_a_number_is_read_once_for_all_cases():
+    """Half a million of its digits for each case would take hours."""
+    number = "1" * 500_000
+    assert function("#switch:" + number, ["a=b"] * 100_000 + ["#default=c"]) == "c"
+    assert function("#switch: 1.0", ["a=b", "1=c"]) == "c"

@@ -63,3 +63,15 @@ def test_what_is_no_redirect(text):
 def test_a_redirect_with_a_long_run_of_spaces_takes_no_longer_than_its_length():
     """Two patterns for the same spaces would take hours."""
     assert not is_redirect("#REDIRECT" + " " * 1_000_000 + "x")
+
+
+def test_what_follows_a_redirect_is_read_in_one_way():
+    """Comments that could reach beyond their end would be read in two ways each, for ever."""
+    page = "#list [[a]]" + " <!-- a note -->" * 300
+    assert is_redirect(page)
+    assert not is_redirect(page + " and words")
+
+
+@pytest.mark.parametrize("tag", ["<mediawiki ", '<namespace key="6" '])
+def test_the_head_of_a_dump_takes_no_longer_than_its_length(tag):
+    assert site_of(tag * 100_000).language == ""

@@ -62,3 +62,10 @@ def test_prefixes_titles_and_functions():
     assert words("Template:Convert", "5", "km") == words("subst:convert", "5", "km") == "5 km"
     assert words("formatnum:5") == "5"
     assert words("cite book", "1999") == words("#time:Y") == ""
+
+
+def test_many_prefixes_take_no_longer_than_their_length():
+    """To look the rest up behind each of them would take hours."""
+    prefixes = "Template: subst:" * 100_000
+    assert template(f"{prefixes}convert", ["5", "km"], "Title", Site()) == "5 km"
+    assert template(f"{prefixes}lc:A", [], "Title", Site()) == "a"

@@ -31,10 +31,11 @@ _EAST = ("ja", "zh", "ko")
 
 def month_name(month: str, language: str) -> str:
     """The name of the month of this number; anything else as it is."""
-    if month.isascii() and month.isdigit() and 1 <= int(month[:3]) <= 12:
+    digits = month.lstrip("0")
+    if digits.isascii() and digits.isdigit() and len(digits) <= 2 and int(digits) <= 12:
         if language in _EAST:
-            return f"{int(month)}月"
-        return _NAMES.get(language, _NAMES["en"])[int(month) - 1]
+            return f"{digits}月"
+        return _NAMES.get(language, _NAMES["en"])[int(digits) - 1]
     return month
 
 

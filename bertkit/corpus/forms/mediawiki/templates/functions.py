@@ -79,10 +79,15 @@ def unit(language: str, values: Values) -> str:
     """`2000 m`, `5 m/s`, `2×10^3 km2` of fr unité|2|km|2|e=3 and its like elsewhere."""
     given = positional(values)
     number = given[0] if given else ""
-    rest = given[1:]
-    while len(rest) > 1 and rest[0].lower() in _RANGES and rest[0] and rest[1][:1].isdigit():
-        number += _RANGES[rest[0].lower()] + rest[1]
-        rest = rest[2:]
+    place = 1
+    while (
+        len(given) > place + 1
+        and given[place].lower() in _RANGES
+        and given[place + 1][:1].isdigit()
+    ):
+        number += _RANGES[given[place].lower()] + given[place + 1]
+        place += 2
+    rest = given[place:]
     for sign, between in (
         ("±", " ± "),
         ("+/-", " ± "),

@@ -54,9 +54,10 @@ def positional(values: Mapping[str, str]) -> list[str]:
 
 def roman(number: str) -> str:
     """A number from 1 to 3999 in Roman numerals; anything else as it is."""
-    if not (number.isascii() and number.isdigit() and 0 < int(number[:5]) < 4000):
+    digits = number.lstrip("0")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 4 and int(digits) < 4000):
         return number
-    left, out = int(number), ""
+    left, out = int(digits), ""
     for letters, value in _ROMAN.items():
         count, left = divmod(left, value)
         out += letters * count

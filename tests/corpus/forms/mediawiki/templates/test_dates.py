@@ -42,3 +42,9 @@ def test_parts_of_dates():
     assert any_date(["the spring of 1920"], "en") == "the spring of 1920"
     assert any_date([], "en") == ""
     assert month_name("13", "en") == "13"
+
+
+@pytest.mark.parametrize("month", ["0123", "012" + "9" * 5000, "13", "0", "x", ""])
+def test_what_is_no_month_stays(month):
+    assert month_name(month, "en") == month_name(month, "ja") == month
+    assert month_name("0012", "en") == "December"

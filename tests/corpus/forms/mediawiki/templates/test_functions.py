@@ -1,6 +1,12 @@
 from __future__ import annotations
 
-from bertkit.corpus.forms.mediawiki.templates.functions import FUNCTIONS, convert, percentage, val
+from bertkit.corpus.forms.mediawiki.templates.functions import (
+    FUNCTIONS,
+    convert,
+    percentage,
+    unit,
+    val,
+)
 from bertkit.corpus.forms.mediawiki.templates.patterns import arguments
 
 
@@ -22,3 +28,9 @@ def test_measures():
     assert words(percentage, "1|0") == ""
     assert words(percentage, "1e999999999|1") == ""  # which took all memory there is
     assert words(percentage, "1|2|²") == "50%"
+
+
+def test_a_long_range_takes_no_longer_than_its_length():
+    """To copy what is left of it at each step would take minutes."""
+    values = {str(place): "1" if place % 2 else "-" for place in range(1, 400_000)}
+    assert unit("fr", {**values, "400000": "km"}) == "–".join(["1"] * 200_000) + " km"

@@ -47,3 +47,11 @@ def test_roman():
         "99999",
         "²",
     ]
+
+
+@pytest.mark.parametrize(
+    "number", ["1" * 5000, "00001" + "9" * 5000, "000012345", "4000", "0", "x", ""]
+)
+def test_only_numbers_below_4000_are_written_as_roman(number):
+    assert roman(number) == number
+    assert roman("0000" + "1999") == "MCMXCIX"
