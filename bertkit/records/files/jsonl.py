@@ -195,8 +195,8 @@ class JsonLinesFile:
         """The four lists of a record, of one length, and its next sentence label."""
         try:
             values = json.loads(line, object_pairs_hook=keys_once)
-            if b"true" in line or b"false" in line:  # 1 and 0 to Python and numpy
-                _refuse_truths(values)
+            if isinstance(values, dict) and (b"true" in line or b"false" in line):
+                _refuse_truths(values)  # 1 and 0 to Python and numpy
             lists = [_whole_numbers(values[name]) for name in KEYS]
             label = operator.index(values.get(PAIR_KEY, NO_LABEL))
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:

@@ -63,6 +63,8 @@ def test_external_json_lines_have_the_widths_that_occur(tmp_path, plain):
         (b'{"input_ids": [' + b"9" * 30 + b"]}", ":2: not a record: Python int too large"),
         (b'{"input_ids":true,"attention_mask":[1],"token_type_ids":[0],"labels":[0]}',
          ":2: not a record: true or false in input_ids"),
+        (b"true", ":2: not a record: "),
+        (b'["true"]', ":2: not a record: "),
         (b'{"labels":[0],"labels":[1]}', ":2: not a record: the key 'labels' is there twice"),
         (b'{"input_ids":[1,2],"attention_mask":[1],"token_type_ids":[0],"labels":[0],'
          b'"next_sentence_label":0}', ":2: its lists differ in length"),
