@@ -119,17 +119,17 @@ def command(
     from bertkit.corpus.download import listing as describe
     from bertkit.errors import UsageError
 
-    if listing or (name is None and not check):
-        result, text = describe.listing(catalogue.catalogue())
-        options.finish(result, as_json, text, "bertkit download sample --output data/raw")
-        return
     settings = http.Settings(retries, timeout)
     if check:
         asked = links.check_links(catalogue.find_sources(name, language, date), names, settings)
         result, text = links.links_report(asked)
         options.finish(result, as_json, text)
         click.get_current_context().exit(1 if result["wrong"] else 0)
-    source = catalogue.find_source(str(name), language, date)
+    if listing or name is None:
+        result, text = describe.listing(catalogue.catalogue())
+        options.finish(result, as_json, text, "bertkit download sample --output data/raw")
+        return
+    source = catalogue.find_source(name, language, date)
     if dry_run:
         result, text = describe.plan(source, names, output, overwrite)
         options.finish(result, as_json, text)

@@ -27,7 +27,10 @@ def compare(found: Manifest, planned: Manifest) -> list[str]:
 
 
 def of_settings(found: Manifest, planned: Manifest) -> list[str]:
-    """Differences between the commands and settings of two runs, whatever their inputs."""
+    """Differences between the commands and settings of two runs, whatever their inputs.
+
+    Of work that goes on, also between the tables by which Python tells characters apart.
+    """
     differences = []
     if found.command != planned.command:
         differences.append(f"command {found.command}, now {planned.command}")

@@ -118,13 +118,13 @@ def strip_markup(text: str) -> str:
 
 def _by_rules(text: str) -> str:
     text = _applied(_LINKS, text)
-    text = _without_elements(_ELEMENTS, text)
+    text = _applied(_passing(_ELEMENTS), text)
     for tag in _TAGS_BEFORE:
         text = text.replace(tag, "")
-    text = _without_elements(_DIVISIONS, text)
+    text = _applied(_passing(_DIVISIONS), text)
     for tag in _TAGS_AFTER:
         text = text.replace(tag, "")
-    return _without_elements(_POEM, text)
+    return _applied(_passing(_POEM), text)
 
 
 def segment(text: str, split: Callable[[str], list[str]]) -> str:
@@ -211,17 +211,17 @@ def _applied(rules: tuple[tuple[str, str, str], ...], text: str) -> str:
     return text
 
 
-def _without_elements(rules: tuple[tuple[str, str, str], ...], text: str) -> str:
-    """`_applied` for rules of a beginning, characters of one class, and an end.
+@functools.cache
+def _passing(rules: tuple[tuple[str, str, str], ...]) -> tuple[tuple[str, str, str], ...]:
+    """Rules of a beginning, characters of one class, and an end, for long lines.
 
     Where the end is missing, the characters before it are passed over: no beginning among them
     has an end either, and each would be followed as far again.
     """
-    for needle, pattern, replacement in rules:
-        if needle in text:
-            begin, bracket, _ = pattern.rpartition(")")
-            text = re.sub(f"{pattern}|({begin}{bracket})", rf"{replacement}\2", text)
-    return text
+    return tuple(
+        (needle, f"{pattern}|({pattern[: pattern.rindex(')')]}))", rf"{replacement}\2")
+        for needle, pattern, replacement in rules
+    )
 
 
 def _lines(text: str) -> list[str]:

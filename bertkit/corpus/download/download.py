@@ -71,7 +71,7 @@ def download(
     """
     settings = settings or Settings()
     started = time.perf_counter()
-    chosen = _chosen(source, names)
+    chosen = chosen_files(source, names)
     with working_folder(output, planned(source, names), overwrite, from_files) as manifest:
         fresh = not manifest.complete
         if fresh:
@@ -168,11 +168,16 @@ def planned(source: Source, names: Sequence[str]) -> Manifest:
     Raises:
         UsageError: no such file in the source.
     """
-    files = [item.name for item in _chosen(source, names)]
+    files = [item.name for item in chosen_files(source, names)]
     return Manifest("download", {"name": source.name, "files": files})
 
 
-def _chosen(source: Source, names: Sequence[str]) -> list[RemoteFile]:
+def chosen_files(source: Source, names: Sequence[str]) -> list[RemoteFile]:
+    """The files of a source that are named; all without names.
+
+    Raises:
+        UsageError: no such file in the source, or it has none.
+    """
     if not source.files:
         raise UsageError(f"{source.name} cannot be downloaded by name", source.note)
     known = {item.name: item for item in source.files}

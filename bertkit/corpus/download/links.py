@@ -10,9 +10,10 @@ from typing import Any
 
 from bertkit import log
 from bertkit.corpus.download.catalogue import RemoteFile, Source
+from bertkit.corpus.download.download import chosen_files
 from bertkit.corpus.download.google_drive import is_drive
 from bertkit.corpus.download.http import Settings, fetch_text, served_bytes
-from bertkit.errors import BertkitError
+from bertkit.errors import BertkitError, UsageError
 from bertkit.storage.files import human_bytes
 
 _AT_ONCE = 8  # servers asked at the same time
@@ -44,13 +45,18 @@ def check_links(
 
     Args:
         sources: from the catalogue.
-        names: only these files; all if empty.
+        names: only these files, of the one source; all if empty.
         settings: retries and time limits.
 
     Returns:
         The links in the order of the catalogue, each once. Those of Google Drive, which counts how
         often it is asked, are not asked.
+
+    Raises:
+        UsageError: no such file in the source, or files of several sources.
     """
+    if names and len(sources) > 1:
+        raise UsageError("--file is of one source", "bertkit download NAME --check --file FILE")
     settings = settings or Settings()
     asked: dict[tuple[str, str], RemoteFile] = {}
     for source in sources:
@@ -67,7 +73,7 @@ def check_links(
 
 def _files(source: Source, names: Sequence[str]) -> list[RemoteFile]:
     """The files to ask for; the list of checksums counts as one."""
-    files = [item for item in source.files if not names or item.name in names]
+    files = chosen_files(source, names) if names else list(source.files)
     sums = [RemoteFile("checksums", (source.checksums,))] if source.checksums and files else []
     return files + sums
 

@@ -180,9 +180,8 @@ class JsonLinesFile:
     def _parse(self, line: bytes, number: Callable[[], int]) -> Instance:
         (ids, mask, segments, labels), label = self._values(line, number)
         if (label != NO_LABEL) != self._pairs:
-            problem = "lacks {}, which the first record has"
-            problem = problem if self._pairs else "has {}, which the first record lacks"
-            raise self._wrong(number(), problem.format(PAIR_KEY))
+            here, there = ("lacks", "has") if self._pairs else ("has", "lacks")
+            raise self._wrong(number(), f"{here} {PAIR_KEY}, which the first record {there}")
         if mask.max() > 1 or mask.min() < 0:
             raise self._wrong(number(), "attention_mask holds other numbers than 0 and 1")
         length = int(np.count_nonzero(mask))
@@ -219,9 +218,8 @@ def _refuse_truths(values: dict[str, Any]) -> None:
     """Refuse `true` and `false` where a record has numbers."""
     for name in (*KEYS, PAIR_KEY):
         found = values.get(name)
-        if any(
-            isinstance(value, bool) for value in (found if isinstance(found, list) else [found])
-        ):
+        numbers = found if isinstance(found, list) else [found]
+        if any(isinstance(number, bool) for number in numbers):
             raise ValueError(f"true or false in {name}, where whole numbers should be")
 
 

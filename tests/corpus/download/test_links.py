@@ -7,6 +7,7 @@ import pytest
 from bertkit.corpus.download.catalogue import RemoteFile, Source, find_sources
 from bertkit.corpus.download.http import Settings
 from bertkit.corpus.download.links import OK, UNASKED, check_links, links_report
+from bertkit.errors import UsageError
 from corpus.conftest import fail, ranged, send
 
 BODY = bytes(range(256)) * 40
@@ -64,6 +65,13 @@ def test_list_of_checksums_is_asked_for_and_shared_addresses_once(server):
     assert [(link.file, link.bytes) for link in links] == [("a", len(BODY)), ("checksums", 8)]
     (link,) = check_links([source(*files, RemoteFile("c", (sums,)))], ["c"], QUICK)
     assert link.file == "c"
+
+
+def test_a_file_that_is_not_there_is_no_right_answer():
+    with pytest.raises(UsageError, match="books has no file 'b'"):
+        check_links([one("http://127.0.0.1:9/")], ["b"], QUICK)
+    with pytest.raises(UsageError, match="--file is of one source"):
+        check_links([one(), one()], ["a.bin"], QUICK)
 
 
 def test_google_drive_is_not_asked():

@@ -172,6 +172,7 @@ class SchemaFile(TfRecordFile):
             "next_sentence_labels": (1, False),
         }
         self.kinds = {name: kinds[name] for name in self.features}
+        self.absent = tuple(name for name in kinds if name not in first)
         wrong = [
             name for name, kind in kinds_of(first, self.features).items() if kind != kinds[name]
         ]
@@ -190,14 +191,11 @@ class SchemaFile(TfRecordFile):
         record = decode_example(self.view[start : start + length].tobytes())
         lacking = [name for name in self.features if name not in record]
         added = [name for name in self.absent if name in record]
-        if lacking or added:
-            problem = " and ".join(
-                f"{verb} {', '.join(names)}, which the first record {'has' if lacks else 'lacks'}"
-                for verb, names, lacks in (("lacks", lacking, True), ("has", added, False))
-                if names
-            )
+        said = [f"lacks {', '.join(lacking)}, which the first record has"] if lacking else []
+        said += [f"has {', '.join(added)}, which the first record lacks"] if added else []
+        if said:
             return DataError(
-                f"{self.place_of(number)} {problem}",
+                f"{self.place_of(number)} {' and '.join(said)}",
                 "all records of a file must have the same features: make the file again",
             )
         expected = f"{self.max_seq_length} tokens and {self.max_predictions_per_seq} predictions"
@@ -234,11 +232,6 @@ class MaskedOnlyFile(SchemaFile):
     """A TFRecord file of masked LM records without pairs; see `instance.RecordReader`."""
 
     features = tuple(name for name in FEATURES if name not in PAIRS)
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        super().__init__(path)
-        first = decode_example(self.first_record())
-        self.absent = tuple(name for name in PAIRS if name not in first)
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """Records as the seven features; see `RecordFile.batch`."""

@@ -29,14 +29,20 @@ _SHORT = re.compile(r"(\d{1,2})[./](\d{1,2})[./](-?\d{3,4})")
 _EAST = ("ja", "zh", "ko")
 
 
+def small_number(text: str, most: int) -> int:
+    """A whole number of at most so many digits, zeros before it not counted; else 0."""
+    digits = text.lstrip("0")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= most else 0
+
+
 def month_name(month: str, language: str) -> str:
     """The name of the month of this number; anything else as it is."""
-    digits = month.lstrip("0")
-    if digits.isascii() and digits.isdigit() and len(digits) <= 2 and int(digits) <= 12:
-        if language in _EAST:
-            return f"{digits}月"
-        return _NAMES.get(language, _NAMES["en"])[int(digits) - 1]
-    return month
+    number = small_number(month, 2)
+    if not 1 <= number <= 12:
+        return month
+    if language in _EAST:
+        return f"{number}月"
+    return _NAMES.get(language, _NAMES["en"])[number - 1]
 
 
 def date(year: str, month: str, day: str, language: str, month_first: bool = False) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from bertkit.corpus.forms.mediawiki.templates.dates import month_name
+from bertkit.corpus.forms.mediawiki.templates.dates import month_name, small_number
 
 Handler = Callable[[Mapping[str, str]], str]
 
@@ -54,10 +54,9 @@ def positional(values: Mapping[str, str]) -> list[str]:
 
 def roman(number: str) -> str:
     """A number from 1 to 3999 in Roman numerals; anything else as it is."""
-    digits = number.lstrip("0")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 4 and int(digits) < 4000):
+    left, out = small_number(number, 4), ""
+    if not 0 < left < 4000:
         return number
-    left, out = int(digits), ""
     for letters, value in _ROMAN.items():
         count, left = divmod(left, value)
         out += letters * count
